@@ -1,0 +1,1 @@
+//! All that a client of the services needs to know: interfaces, roles, types, actions.

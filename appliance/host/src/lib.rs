@@ -1,0 +1,1 @@
+//! The appliance itself: load, memory, disk, journal, power.

@@ -1,0 +1,1 @@
+//! Virtual machines: one unit each, reconciled with the active generation.

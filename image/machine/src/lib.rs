@@ -1,0 +1,1 @@
+//! The QEMU machine that the appliance runs in when developed and tested.

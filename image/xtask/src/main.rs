@@ -1,0 +1,2 @@
+//! The developers' tool: `cargo xtask`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The console: the operators' login shell on a serial line.
