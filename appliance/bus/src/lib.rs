@@ -1,1 +1,20 @@
-//! All that a client of the services needs to know: interfaces, roles, types, actions.
+//! All that a client of the services needs to know, and what the services share on the bus.
+//!
+//! A client makes a [`Client`], reads through its proxies and changes things by [`Client::perform`] with an
+//! [`Action`]. A service finds out who calls with [`caller::Caller`], asks [`role`] whether that person may, records
+//! the change with [`record::Recorder`], and answers a [`Failure`] that is readable in both languages.
+
+pub mod audit;
+pub mod caller;
+mod client;
+mod error;
+pub mod host;
+pub mod hypervisor;
+pub mod record;
+pub mod role;
+pub mod site;
+
+pub use client::{Action, Client};
+pub use error::{Failure, FailureKind};
+pub use role::Verb;
+pub use varde_site::{Finding, Language, Role, Text};

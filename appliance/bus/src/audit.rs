@@ -1,0 +1,66 @@
+//! `no.varde.Audit1`: who did what.
+
+use serde::{Deserialize, Serialize};
+use zbus::Type;
+
+pub const NAME: &str = "no.varde.Audit1";
+pub const PATH: &str = "/no/varde/Audit1";
+
+/// One link of the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Record {
+    /// From 1, without gaps.
+    pub sequence: u64,
+    /// When: milliseconds since 1970, UTC.
+    pub when: i64,
+    /// Account name, or the service itself for what it did unasked.
+    pub who: String,
+    /// Such as `vm.start`.
+    pub verb: String,
+    /// What it was done to, such as a machine's name.
+    pub subject: String,
+    pub why: String,
+    /// `begun`, `done`, `failed`, `unknown`, or `event` for what nobody asked for.
+    pub outcome: String,
+    /// More, such as the reason of a failure.
+    pub detail: String,
+    /// For an outcome: the sequence number of its beginning; else 0.
+    pub of: u64,
+}
+
+/// What a service asks to have recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Entry {
+    pub who: String,
+    pub verb: String,
+    pub subject: String,
+    pub why: String,
+    pub outcome: String,
+    pub detail: String,
+    pub of: u64,
+}
+
+/// What a check of the whole chain found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Verdict {
+    /// Records that are in order.
+    pub records: u64,
+    /// What was cut, altered or reordered, in words; empty when the chain is whole.
+    pub faults: Vec<String>,
+}
+
+#[zbus::proxy(
+    interface = "no.varde.Audit1",
+    default_service = "no.varde.Audit1",
+    default_path = "/no/varde/Audit1"
+)]
+pub trait Audit {
+    /// Only for services: on disk when it answers; its sequence number.
+    fn append(&self, entry: &Entry) -> zbus::Result<u64>;
+    /// The newest records, newest first.
+    fn tail(&self, count: u32) -> zbus::Result<Vec<Record>>;
+    fn verify(&self) -> zbus::Result<Verdict>;
+
+    #[zbus(signal)]
+    fn appended(&self, record: Record) -> zbus::Result<()>;
+}

@@ -1,0 +1,108 @@
+//! Who calls a service, as the bus knows it: the Unix account and the role that its groups give.
+
+use nix::unistd::{Gid, Group, Uid, User};
+use varde_site::Role;
+use zbus::Connection;
+use zbus::message::Header;
+
+use crate::role::{self, Verb};
+use crate::{Failure, FailureKind};
+
+/// The account behind a call.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub uid: u32,
+    /// Account name, or the number where the account is gone.
+    pub name: String,
+    /// `None`: an account that has no business here.
+    pub role: Option<Role>,
+}
+
+impl Caller {
+    /// Asks the bus whose call `header` is.
+    pub async fn of(connection: &Connection, header: &Header<'_>) -> Result<Self, Failure> {
+        let sender = header.sender().ok_or_else(|| {
+            Failure::new(
+                FailureKind::Denied,
+                "Kallet har ingen avsender",
+                "The call has no sender",
+            )
+        })?;
+        let bus = zbus::fdo::DBusProxy::new(connection).await?;
+        let credentials = bus
+            .get_connection_credentials(sender.clone().into())
+            .await
+            .map_err(|error| Failure::from(zbus::Error::from(error)))?;
+        let uid = credentials.unix_user_id().ok_or_else(|| {
+            Failure::new(
+                FailureKind::Denied,
+                "Bussen kjenner ikke avsenderen",
+                "The bus does not know the sender",
+            )
+        })?;
+        let groups = credentials.unix_group_ids().cloned().unwrap_or_default();
+        let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+        let names: Vec<String> = groups
+            .into_iter()
+            .filter_map(|gid| Group::from_gid(Gid::from_raw(gid)).ok().flatten())
+            .map(|group| group.name)
+            .collect();
+        Ok(Self {
+            uid,
+            name: user.map_or_else(|| uid.to_string(), |user| user.name),
+            role: role_of(uid, &names),
+        })
+    }
+
+    /// Refuses unless the caller's role may do `verb`.
+    pub fn require(&self, verb: Verb) -> Result<(), Failure> {
+        let needs = verb.needs();
+        if self.role.is_some_and(|role| role >= needs) {
+            return Ok(());
+        }
+        Err(Failure::new(
+            FailureKind::Denied,
+            format!(
+                "{} har ikke lov til dette ({}): det krever gruppen {}",
+                self.name,
+                verb.name(),
+                role::group(needs)
+            ),
+            format!(
+                "{} may not do this ({}): it needs the group {}",
+                self.name,
+                verb.name(),
+                role::group(needs)
+            ),
+        ))
+    }
+}
+
+fn role_of(uid: u32, groups: &[String]) -> Option<Role> {
+    if uid == 0 {
+        return Some(Role::Admin);
+    }
+    [Role::Admin, Role::Operator, Role::Viewer]
+        .into_iter()
+        .find(|role| groups.iter().any(|group| group == role::group(*role)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_strongest_group_gives_the_role() {
+        let groups = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            role_of(1000, &groups(&["varde-viewer", "varde-admin"])),
+            Some(Role::Admin)
+        );
+        assert_eq!(
+            role_of(1000, &groups(&["users", "varde-operator"])),
+            Some(Role::Operator)
+        );
+        assert_eq!(role_of(1000, &groups(&["users"])), None);
+        assert_eq!(role_of(0, &[]), Some(Role::Admin));
+    }
+}

@@ -1,0 +1,123 @@
+//! The one layer through which the console, the command line and the tests act on the appliance.
+
+use serde::{Deserialize, Serialize};
+use varde_site::Text;
+use zbus::Connection;
+
+use crate::Failure;
+use crate::audit::AuditProxy;
+use crate::host::HostProxy;
+use crate::hypervisor::HypervisorProxy;
+use crate::role::Verb;
+use crate::site::SiteProxy;
+
+/// A change that somebody asks for, as data: it can be recorded and replayed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    StartVm { vm: String, why: String },
+    ShutDownVm { vm: String, why: String },
+    ForceOffVm { vm: String, why: String },
+    PauseVm { vm: String, why: String },
+    ResumeVm { vm: String, why: String },
+    ApplySite { toml: String, why: String },
+    RollBackSite { generation: u64, why: String },
+    Reboot { why: String },
+    PowerOff { why: String },
+}
+
+impl Action {
+    /// What permission it needs.
+    pub fn verb(&self) -> Verb {
+        match self {
+            Self::StartVm { .. } => Verb::StartVm,
+            Self::ShutDownVm { .. } => Verb::ShutDownVm,
+            Self::ForceOffVm { .. } => Verb::ForceOffVm,
+            Self::PauseVm { .. } => Verb::PauseVm,
+            Self::ResumeVm { .. } => Verb::ResumeVm,
+            Self::ApplySite { .. } => Verb::ApplySite,
+            Self::RollBackSite { .. } => Verb::RollBackSite,
+            Self::Reboot { .. } => Verb::Reboot,
+            Self::PowerOff { .. } => Verb::PowerOff,
+        }
+    }
+}
+
+/// A connection to the services. Reading goes through the proxies, changing through [`Client::perform`].
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub connection: Connection,
+    pub hypervisor: HypervisorProxy<'static>,
+    pub site: SiteProxy<'static>,
+    pub audit: AuditProxy<'static>,
+    pub host: HostProxy<'static>,
+}
+
+impl Client {
+    /// Connects to the system bus, or to the one that `DBUS_SYSTEM_BUS_ADDRESS` names.
+    pub async fn connect() -> Result<Self, Failure> {
+        Self::over(Connection::system().await?).await
+    }
+
+    pub async fn over(connection: Connection) -> Result<Self, Failure> {
+        Ok(Self {
+            hypervisor: HypervisorProxy::new(&connection).await?,
+            site: SiteProxy::new(&connection).await?,
+            audit: AuditProxy::new(&connection).await?,
+            host: HostProxy::new(&connection).await?,
+            connection,
+        })
+    }
+
+    /// Asks the service, and says what came of it.
+    pub async fn perform(&self, action: &Action) -> Result<Text, Failure> {
+        let said = match action {
+            Action::StartVm { vm, why } => {
+                self.hypervisor.start(vm, why).await?;
+                Text::new(format!("{vm} starter"), format!("{vm} is starting"))
+            }
+            Action::ShutDownVm { vm, why } => {
+                self.hypervisor.shut_down(vm, why).await?;
+                Text::new(format!("{vm} slås av"), format!("{vm} is shutting down"))
+            }
+            Action::ForceOffVm { vm, why } => {
+                self.hypervisor.force_off(vm, why).await?;
+                Text::new(
+                    format!("Strømmen til {vm} er kuttet"),
+                    format!("Power to {vm} is cut"),
+                )
+            }
+            Action::PauseVm { vm, why } => {
+                self.hypervisor.pause(vm, why).await?;
+                Text::new(format!("{vm} er satt på pause"), format!("{vm} is paused"))
+            }
+            Action::ResumeVm { vm, why } => {
+                self.hypervisor.resume(vm, why).await?;
+                Text::new(format!("{vm} går igjen"), format!("{vm} runs again"))
+            }
+            Action::ApplySite { toml, why } => {
+                let number = self.site.apply(toml, why).await?;
+                Text::new(
+                    format!("Generasjon {number} er tatt i bruk"),
+                    format!("Generation {number} is active"),
+                )
+            }
+            Action::RollBackSite { generation, why } => {
+                let number = self.site.roll_back(*generation, why).await?;
+                Text::new(
+                    format!("Generasjon {number} er tatt i bruk, lik generasjon {generation}"),
+                    format!("Generation {number} is active, the same as generation {generation}"),
+                )
+            }
+            Action::Reboot { why } => {
+                self.host.reboot(why).await?;
+                Text::new("Maskinen starter på nytt", "The appliance restarts")
+            }
+            Action::PowerOff { why } => {
+                self.host.power_off(why).await?;
+                Text::new("Maskinen slås av", "The appliance powers off")
+            }
+        };
+        Ok(said)
+    }
+}

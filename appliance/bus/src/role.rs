@@ -1,0 +1,90 @@
+//! Which role may do what: one table.
+
+use varde_site::Role;
+
+/// Everything that a caller can ask of a service, as far as permission goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verb {
+    ReadVm,
+    StartVm,
+    ShutDownVm,
+    ForceOffVm,
+    PauseVm,
+    ResumeVm,
+    EnterVmConsole,
+    ReadSite,
+    CheckSite,
+    ApplySite,
+    RollBackSite,
+    ReadAudit,
+    ReadHost,
+    ReadLog,
+    Reboot,
+    PowerOff,
+}
+
+/// The verb, the least role that may do it, and the name under which it is recorded.
+pub const TABLE: [(Verb, Role, &str); 16] = [
+    (Verb::ReadVm, Role::Viewer, "vm.read"),
+    (Verb::StartVm, Role::Operator, "vm.start"),
+    (Verb::ShutDownVm, Role::Operator, "vm.shutdown"),
+    (Verb::ForceOffVm, Role::Operator, "vm.force-off"),
+    (Verb::PauseVm, Role::Operator, "vm.pause"),
+    (Verb::ResumeVm, Role::Operator, "vm.resume"),
+    (Verb::EnterVmConsole, Role::Operator, "vm.console"),
+    (Verb::ReadSite, Role::Viewer, "site.read"),
+    (Verb::CheckSite, Role::Viewer, "site.check"),
+    (Verb::ApplySite, Role::Admin, "site.apply"),
+    (Verb::RollBackSite, Role::Admin, "site.rollback"),
+    (Verb::ReadAudit, Role::Viewer, "audit.read"),
+    (Verb::ReadHost, Role::Viewer, "host.read"),
+    (Verb::ReadLog, Role::Viewer, "host.log"),
+    (Verb::Reboot, Role::Admin, "host.reboot"),
+    (Verb::PowerOff, Role::Admin, "host.power-off"),
+];
+
+impl Verb {
+    fn row(self) -> (Role, &'static str) {
+        TABLE
+            .iter()
+            .find(|(verb, ..)| *verb == self)
+            .map(|(_, role, name)| (*role, *name))
+            .expect("TABLE has a row for each verb; a test holds it to that")
+    }
+
+    /// The least role that may do it.
+    pub fn needs(self) -> Role {
+        self.row().0
+    }
+
+    /// Its name in the record, such as `vm.start`.
+    pub fn name(self) -> &'static str {
+        self.row().1
+    }
+}
+
+/// The Unix group that a role is.
+pub fn group(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "varde-viewer",
+        Role::Operator => "varde-operator",
+        Role::Admin => "varde-admin",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_one_row_for_each_verb_in_the_order_of_the_enum() {
+        for (place, (verb, ..)) in TABLE.iter().enumerate() {
+            assert_eq!(*verb as usize, place, "{verb:?}");
+        }
+        assert_eq!(
+            TABLE.len(),
+            Verb::PowerOff as usize + 1,
+            "a verb after the last row has no row"
+        );
+    }
+}

@@ -1,0 +1,1 @@
+//! Keeps the generations of the site, and renders the active one for the system.
