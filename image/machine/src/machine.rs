@@ -1,0 +1,304 @@
+//! The machine and the QEMU command line that makes it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::str::FromStr;
+
+use crate::{Accel, Error, Result, Toolbox, disks};
+
+/// Where a serial line of the machine leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Serial {
+    /// This terminal. `Ctrl-A x` ends the machine, `Ctrl-A c` is QEMU's own prompt.
+    Terminal,
+    /// A Unix socket that QEMU listens on; the machine does not wait for anyone.
+    Socket(PathBuf),
+}
+
+/// `tcp:HOST-GUEST`: a port of this host leads to a port of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forward {
+    pub host: u16,
+    pub guest: u16,
+}
+
+impl FromStr for Forward {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        text.strip_prefix("tcp:")
+            .and_then(|ports| ports.split_once('-'))
+            .and_then(|(host, guest)| {
+                Some(Self {
+                    host: host.parse().ok()?,
+                    guest: guest.parse().ok()?,
+                })
+            })
+            .ok_or_else(|| Error::Usage {
+                what: "the port to forward",
+                given: text.to_owned(),
+                remedy: "write tcp:HOST-GUEST, for instance tcp:8443-443",
+            })
+    }
+}
+
+/// A file that the machine's service manager gets as a credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// For instance `varde.site`.
+    pub name: String,
+    pub file: PathBuf,
+}
+
+#[derive(Debug, Clone)]
+pub struct Machine {
+    pub accel: Accel,
+    pub cpus: u8,
+    /// MiB.
+    pub memory: u64,
+    /// qcow2, written to: from [`disks::overlay`] or [`disks::branch`].
+    pub disk: PathBuf,
+    /// UEFI variables, qcow2, written to.
+    pub variables: PathBuf,
+    /// The disk of demo guests, raw, read-only.
+    pub media: Option<PathBuf>,
+    /// The operators' line, ttyS0.
+    pub serial: Option<Serial>,
+    /// Everything that the machine writes on ttyS0 goes into this file too.
+    pub serial_log: Option<PathBuf>,
+    /// A second line, ttyS1: a root shell if the credential `varde.debug-shell` is given, else silent.
+    pub debug_serial: Option<PathBuf>,
+    /// Socket of QEMU's control protocol.
+    pub qmp: Option<PathBuf>,
+    pub forwards: Vec<Forward>,
+    pub credentials: Vec<Credential>,
+    /// Anything else, as QEMU takes it.
+    pub extra: Vec<OsString>,
+}
+
+impl Machine {
+    /// The appliance as it is developed and tested: two processors, 4 GiB.
+    pub fn new(accel: Accel, disk: impl Into<PathBuf>, variables: impl Into<PathBuf>) -> Self {
+        Self {
+            accel,
+            cpus: 2,
+            memory: 4096,
+            disk: disk.into(),
+            variables: variables.into(),
+            media: None,
+            serial: None,
+            serial_log: None,
+            debug_serial: None,
+            qmp: None,
+            forwards: Vec::new(),
+            credentials: Vec::new(),
+            extra: Vec::new(),
+        }
+    }
+
+    /// The process to start. It becomes QEMU: killing it is a power cut.
+    pub fn command(&self, toolbox: &Toolbox) -> Command {
+        let mut command = toolbox.command("qemu-system-x86_64");
+        command.args(self.arguments());
+        command
+    }
+
+    /// QEMU's arguments.
+    pub fn arguments(&self) -> Vec<OsString> {
+        let mut line = Line::default();
+        line.add("-name", "varde");
+        line.add("-nodefaults", "");
+        line.add("-display", "none");
+        line.add("-machine", "q35");
+        line.add("-accel", self.accel.option());
+        line.add("-cpu", self.accel.cpu());
+        line.add("-smp", self.cpus.to_string());
+        line.add("-m", format!("{}M", self.memory));
+        line.add(
+            "-drive",
+            format!("if=pflash,unit=0,format=raw,readonly=on,file={}", disks::FIRMWARE),
+        );
+        line.add(
+            "-drive",
+            with_path("if=pflash,unit=1,format=qcow2,file=", &self.variables),
+        );
+
+        line.add(
+            "-drive",
+            with_path("if=none,id=disk,format=qcow2,discard=unmap,file=", &self.disk),
+        );
+        line.add(
+            "-device",
+            "virtio-blk-pci,drive=disk,serial=varde-disk,bootindex=0",
+        );
+        if let Some(media) = &self.media {
+            line.add(
+                "-drive",
+                with_path("if=none,id=media,format=raw,readonly=on,file=", media),
+            );
+            line.add("-device", "virtio-blk-pci,drive=media,serial=varde-images");
+        }
+
+        let mut network = OsString::from("user,id=net,ipv6=off");
+        for Forward { host, guest } in &self.forwards {
+            network = network.with(&format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}"));
+        }
+        line.add("-netdev", network);
+        // Without a boot ROM: the firmware has nothing to look for on the network.
+        line.add("-device", "virtio-net-pci,netdev=net,romfile=");
+        line.add("-device", "virtio-rng-pci");
+        line.add("-device", "i6300esb");
+
+        if let Some(serial) = &self.serial {
+            let mut chardev = match serial {
+                Serial::Terminal => OsString::from("stdio,id=serial,mux=on,signal=off"),
+                Serial::Socket(path) => with_path("socket,id=serial,server=on,wait=off,path=", path),
+            };
+            if let Some(log) = &self.serial_log {
+                chardev.push(with_path(",logfile=", log));
+            }
+            line.add("-chardev", chardev);
+            if *serial == Serial::Terminal {
+                line.add("-mon", "chardev=serial,mode=readline");
+            }
+            line.add("-device", "isa-serial,chardev=serial");
+        } else if let Some(log) = &self.serial_log {
+            line.add("-chardev", with_path("file,id=serial,path=", log));
+            line.add("-device", "isa-serial,chardev=serial");
+        }
+        if let Some(path) = &self.debug_serial {
+            line.add(
+                "-chardev",
+                with_path("socket,id=debug,server=on,wait=off,path=", path),
+            );
+            line.add("-device", "isa-serial,index=1,chardev=debug");
+        }
+        if let Some(path) = &self.qmp {
+            line.add("-qmp", with_path("unix:", path).with(",server=on,wait=off"));
+        }
+        for Credential { name, file } in &self.credentials {
+            line.add(
+                "-fw_cfg",
+                with_path(&format!("name=opt/io.systemd.credentials/{name},file="), file),
+            );
+        }
+        line.0.extend(self.extra.iter().cloned());
+        line.0
+    }
+}
+
+#[derive(Default)]
+struct Line(Vec<OsString>);
+
+impl Line {
+    fn add(&mut self, option: &str, value: impl Into<OsString>) {
+        self.0.push(option.into());
+        let value = value.into();
+        if !value.is_empty() {
+            self.0.push(value);
+        }
+    }
+}
+
+trait With {
+    fn with(self, more: &str) -> Self;
+}
+
+impl With for OsString {
+    fn with(mut self, more: &str) -> Self {
+        self.push(more);
+        self
+    }
+}
+
+/// `options` and then a path; a comma in the path is doubled, as QEMU's options want it.
+fn with_path(options: &str, path: &Path) -> OsString {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    OsString::from(options).with(&path.to_string_lossy().replace(',', ",,"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine() -> Machine {
+        Machine::new(Accel::Tcg, "/tmp/disk.qcow2", "/tmp/vars.qcow2")
+    }
+
+    fn values(machine: &Machine, option: &str) -> Vec<String> {
+        let arguments = machine.arguments();
+        let pairs = arguments.windows(2).filter(|pair| pair[0] == option);
+        pairs.map(|pair| pair[1].to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn a_port_is_forwarded_from_this_host_alone() {
+        let machine = Machine {
+            forwards: vec!["tcp:8443-443".parse().unwrap()],
+            ..machine()
+        };
+        let network = values(&machine, "-netdev");
+        assert_eq!(network, ["user,id=net,ipv6=off,hostfwd=tcp:127.0.0.1:8443-:443"]);
+    }
+
+    #[test]
+    fn a_wrong_forward_says_how_to_write_it() {
+        for wrong in ["8443-443", "udp:1-2", "tcp:1", "tcp:1-70000", "tcp:-", ""] {
+            let error = wrong.parse::<Forward>().unwrap_err().to_string();
+            assert!(error.contains("tcp:8443-443"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_comma_in_a_path_does_not_start_another_option() {
+        let machine = Machine {
+            disk: "/tmp/a,readonly=on".into(),
+            ..machine()
+        };
+        assert!(
+            values(&machine, "-drive")
+                .iter()
+                .any(|drive| drive.ends_with("file=/tmp/a,,readonly=on"))
+        );
+    }
+
+    #[test]
+    fn a_credential_reaches_the_service_manager_by_its_name() {
+        let credential = Credential {
+            name: "varde.site".into(),
+            file: "/tmp/site.toml".into(),
+        };
+        let machine = Machine {
+            credentials: vec![credential],
+            ..machine()
+        };
+        let fw_cfg = values(&machine, "-fw_cfg");
+        assert_eq!(
+            fw_cfg,
+            ["name=opt/io.systemd.credentials/varde.site,file=/tmp/site.toml"]
+        );
+    }
+
+    #[test]
+    fn the_disk_boots_and_the_media_cannot_be_written() {
+        let machine = Machine {
+            media: Some("/tmp/media.raw".into()),
+            ..machine()
+        };
+        let drives = values(&machine, "-drive");
+        assert!(drives.iter().any(|drive| drive.contains("media.raw")));
+        assert!(
+            drives
+                .iter()
+                .all(|drive| !drive.contains("media.raw") || drive.contains("readonly=on"))
+        );
+        let devices = values(&machine, "-device");
+        let boots: Vec<_> = devices
+            .iter()
+            .filter(|device| device.contains("bootindex"))
+            .collect();
+        assert_eq!(boots.len(), 1);
+        assert!(boots[0].contains("drive=disk"));
+    }
+}
