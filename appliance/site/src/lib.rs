@@ -4,10 +4,12 @@
 //! generation; one generation is active, and every service reads its own part of that one.
 
 mod finding;
+mod identity;
 mod model;
 mod text;
 
 pub use finding::Finding;
+pub use identity::{mac, mac_text};
 pub use model::{
     Account, Check, CheckKind, Disk, Firmware, Language, Limits, Role, Site, SiteInfo, Vm, Zone, ZoneAddress,
 };
