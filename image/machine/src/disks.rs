@@ -23,6 +23,25 @@ pub fn overlay(toolbox: &Toolbox, base: &Path, disk: &Path, size: u64) -> Result
     run("qemu-img", command)
 }
 
+/// Makes `disk`: a copy of the raw image `base` that stands alone, `size` bytes large. For a disk that is kept longer
+/// than the image it came from.
+pub fn copy(toolbox: &Toolbox, base: &Path, disk: &Path, size: u64) -> Result<()> {
+    let part = disk.with_extension("part");
+    let mut convert = toolbox.command("qemu-img");
+    convert
+        .args(["convert", "-q", "-f", "raw", "-O", "qcow2"])
+        .arg(base)
+        .arg(&part);
+    run("qemu-img", convert)?;
+    let mut resize = toolbox.command("qemu-img");
+    resize
+        .args(["resize", "-q", "-f", "qcow2"])
+        .arg(&part)
+        .arg(size.to_string());
+    run("qemu-img", resize)?;
+    std::fs::rename(&part, disk).map_err(Error::io("cannot put in its place", disk))
+}
+
 /// Makes `disk`: a new overlay over the frozen qcow2 `base`, of the same size.
 pub fn branch(toolbox: &Toolbox, base: &Path, disk: &Path) -> Result<()> {
     let base = base

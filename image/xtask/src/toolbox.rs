@@ -1,0 +1,83 @@
+//! Makes the toolbox, once for each list of packages.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use varde_machine::Toolbox;
+use varde_machine::toolbox::RELEASE;
+
+use crate::error::{Error, Result};
+use crate::{mirrors, place, step};
+
+const NETWORK: &str = "Look at the network and at the mirror in /etc/apt, then run the same command again.";
+
+/// The toolbox; made if it is missing.
+pub fn ensure() -> Result<Toolbox> {
+    if let Ok(toolbox) = Toolbox::find() {
+        return Ok(toolbox);
+    }
+    if !is_root()? {
+        return Err(Error::Refused(
+            "The toolbox is a Debian tree whose files belong to root, and this is not root.\n\
+             Type: sudo env \"PATH=$PATH\" \"HOME=$HOME\" cargo xtask image"
+                .into(),
+        ));
+    }
+    ensure_mmdebstrap()?;
+    let tree = Toolbox::place()?;
+    let part = tree.with_extension("part");
+    place::remove_tree(&part)?;
+    place::cache("")?;
+
+    let mut command = Command::new("mmdebstrap");
+    command.arg("--variant=apt");
+    command.arg(format!(
+        "--include={}",
+        Toolbox::packages().collect::<Vec<_>>().join(",")
+    ));
+    // Nobody reads manuals in there.
+    command.args([
+        "--dpkgopt=path-exclude=/usr/share/man/*",
+        "--dpkgopt=path-exclude=/usr/share/locale/*",
+    ]);
+    command.arg(RELEASE).arg(&part).args(mirrors::sources());
+    step::run("Making the toolbox (Debian packages)", &mut command, NETWORK)?;
+    fs::rename(&part, &tree).map_err(Error::io("cannot put in its place", &tree))?;
+    Ok(Toolbox::find()?)
+}
+
+/// Mounting and writing other users' files needs root.
+pub fn is_root() -> Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let path = Path::new("/proc/self");
+    Ok(fs::metadata(path).map_err(Error::io("cannot read", path))?.uid() == 0)
+}
+
+/// The one package that the host must have beside Rust.
+fn ensure_mmdebstrap() -> Result<()> {
+    let found = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join("mmdebstrap").exists()));
+    if found {
+        return Ok(());
+    }
+    if !Path::new("/usr/bin/apt-get").exists() {
+        return Err(Error::Refused(
+            "mmdebstrap is missing: it makes the Debian tree that holds every other tool. Install it with this \
+             system's package manager, for instance: dnf install mmdebstrap"
+                .into(),
+        ));
+    }
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    let install = ["install", "--yes", "--no-install-recommends", "mmdebstrap"];
+    if step::run("Installing mmdebstrap", &mut apt(&install), NETWORK).is_ok() {
+        return Ok(());
+    }
+    // The lists of packages may be old, or not there at all in a fresh container.
+    step::run("Updating apt's lists", &mut apt(&["update"]), NETWORK)?;
+    step::run("Installing mmdebstrap", &mut apt(&install), NETWORK)
+}
