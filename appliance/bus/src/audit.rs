@@ -1,6 +1,7 @@
 //! `no.varde.Audit1`: who did what.
 
 use serde::{Deserialize, Serialize};
+use varde_site::Text;
 use zbus::Type;
 
 pub const NAME: &str = "no.varde.Audit1";
@@ -46,7 +47,7 @@ pub struct Verdict {
     /// Records that are in order.
     pub records: u64,
     /// What was cut, altered or reordered, in words; empty when the chain is whole.
-    pub faults: Vec<String>,
+    pub faults: Vec<Text>,
 }
 
 #[zbus::proxy(
