@@ -32,6 +32,8 @@ pub enum Error {
     #[error("the pattern {pattern:?} is no regular expression: {why}")]
     Pattern { pattern: String, why: String },
     #[error("{0}")]
+    Machine(#[from] varde_machine::Error),
+    #[error("{0}")]
     Dialogue(Box<Mismatch>),
     #[error("QMP {command}: {why}")]
     Qmp { command: String, why: String },

@@ -44,7 +44,7 @@ mod tests {
         let mut pace = Pace::baud(9600);
         let start = Instant::now();
         pace.take(start, 96);
-        let later = start + Duration::from_secs(60);
+        let later = start + Duration::from_mins(1);
         assert!(pace.take(later, 960) >= Duration::from_millis(999));
     }
 
@@ -53,13 +53,13 @@ mod tests {
         fn no_more_passes_than_the_line_carries(chunks in prop::collection::vec((0_u64..500, 1_usize..200), 1..50)) {
             let mut pace = Pace::baud(9600);
             let start = Instant::now();
-            let (mut now, mut passed) = (start, 0);
+            let (mut now, mut passed) = (start, 0_u32);
             for (gap, bytes) in chunks {
                 now += Duration::from_millis(gap);
                 now += pace.take(now, bytes);
-                passed += bytes;
+                passed += u32::try_from(bytes).unwrap();
                 let carried = (now - start).as_secs_f64() * 960.0;
-                prop_assert!(passed as f64 <= carried + 1.0, "{passed} bytes passed, the line carries {carried}");
+                prop_assert!(f64::from(passed) <= carried + 1.0, "{passed} bytes passed, the line carries {carried}");
             }
         }
     }

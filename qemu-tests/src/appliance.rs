@@ -1,0 +1,295 @@
+//! An appliance of a scenario: its disks outlive its power.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use varde_machine::{Credential, Machine, cache_dir, disks};
+
+use crate::dialogue::{Step, patient};
+use crate::error::{Context, Error, Result};
+use crate::line::Line;
+use crate::process::Process;
+use crate::screen::Screen;
+use crate::shape::{Build, Shape};
+use crate::shell::Output;
+use crate::snapshot::Snapshot;
+
+/// From power on to the login prompt by the full path took 76 s alone on two emulated processors.
+pub const BOOT: Duration = Duration::from_mins(5);
+
+pub struct Appliance {
+    build: Rc<Build>,
+    shape: Shape,
+    label: String,
+    logs: PathBuf,
+    /// Disks of this appliance; gone with it.
+    disks: tempfile::TempDir,
+    process: RefCell<Option<Rc<Process>>>,
+    /// How often it has been switched on: each time has logs of its own.
+    runs: RefCell<u32>,
+    /// The disks below ours; nobody may clear them away meanwhile.
+    _snapshot: Option<Snapshot>,
+}
+
+impl Appliance {
+    /// An appliance at its login prompt, from the snapshot of its shape.
+    pub(crate) fn restored(build: &Rc<Build>, shape: Shape, logs: &Path, label: String) -> Result<Self> {
+        let snapshot = Snapshot::of(build, &shape)?;
+        let (disk, variables, state) = (snapshot.disk(), snapshot.variables(), snapshot.state());
+        let appliance = Self::off(build, shape, logs, label, Some(snapshot))?;
+        let machine = appliance.machine()?;
+        disks::branch(&build.toolbox, &disk, &machine.disk)?;
+        disks::branch(&build.toolbox, &variables, &machine.variables)?;
+        let process = appliance.start(machine, &["-incoming", "defer"])?;
+        process.restore(&state)?;
+        // Makes the login prompt stand on our screen, as pressing Enter does for a person.
+        process
+            .line
+            .dialogue(&[Step::Send("<enter>"), Step::WaitFor("login:")])?;
+        Ok(appliance)
+    }
+
+    /// A new appliance that has never been switched on, switched on now.
+    pub(crate) fn fresh(build: &Rc<Build>, shape: Shape, logs: &Path, label: String) -> Result<Self> {
+        let appliance = Self::off(build, shape, logs, label, None)?;
+        let machine = appliance.machine()?;
+        disks::overlay(&build.toolbox, &build.image, &machine.disk, appliance.shape.disk)?;
+        disks::variables(&build.toolbox, &machine.variables)?;
+        appliance.start(machine, &[])?.run()?;
+        Ok(appliance)
+    }
+
+    fn off(
+        build: &Rc<Build>,
+        shape: Shape,
+        logs: &Path,
+        label: String,
+        snapshot: Option<Snapshot>,
+    ) -> Result<Self> {
+        let cache = cache_dir()?;
+        let disks = tempfile::Builder::new()
+            .prefix("scenario-")
+            .tempdir_in(&cache)
+            .on("make a folder for disks in", &cache)?;
+        Ok(Self {
+            build: Rc::clone(build),
+            shape,
+            label,
+            logs: logs.to_owned(),
+            disks,
+            process: RefCell::new(None),
+            runs: RefCell::new(0),
+            _snapshot: snapshot,
+        })
+    }
+
+    fn machine(&self) -> Result<Machine> {
+        machine(&self.build, &self.shape, self.disks.path())
+    }
+
+    fn start(&self, machine: Machine, extra: &[&str]) -> Result<Rc<Process>> {
+        let mut runs = self.runs.borrow_mut();
+        *runs += 1;
+        let label = format!("{}-{runs}", self.label);
+        let process = Rc::new(Process::start(&self.build, machine, &self.logs, &label, extra)?);
+        *self.process.borrow_mut() = Some(Rc::clone(&process));
+        Ok(process)
+    }
+
+    /// The running machine; an error if the power is off.
+    pub fn process(&self) -> Result<Rc<Process>> {
+        self.process.borrow().clone().ok_or_else(|| Error::Gone {
+            status: "the power is off".to_owned(),
+            said: String::new(),
+        })
+    }
+
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    pub fn build(&self) -> &Build {
+        &self.build
+    }
+
+    /// Where its system disk lies; to be read only while the power is off.
+    pub fn disk(&self) -> PathBuf {
+        self.disks.path().join(DISK)
+    }
+
+    /// A folder for what a scenario makes of the disks, gone with the appliance.
+    pub fn scratch(&self) -> &Path {
+        self.disks.path()
+    }
+
+    /// Cuts the power.
+    pub fn cut_power(&self) -> Result<()> {
+        self.process()?.cut();
+        *self.process.borrow_mut() = None;
+        Ok(())
+    }
+
+    /// Waits until the appliance has switched itself off.
+    pub fn wait_powered_off(&self, bound: Duration) -> Result<()> {
+        self.process()?.ended(bound)?;
+        *self.process.borrow_mut() = None;
+        Ok(())
+    }
+
+    /// Switches on with the disks as they are, by the full path: firmware, boot loader, verity.
+    pub fn power_on(&self) -> Result<()> {
+        self.start(self.machine()?, &[])?.run()
+    }
+
+    /// Waits for the login prompt and for the debug shell behind it, after power on or a restart.
+    pub fn wait_for_login(&self) -> Result<()> {
+        boot(&*self.process()?)
+    }
+
+    pub fn dialogue(&self, steps: &[Step<'_>]) -> Result<()> {
+        let process = self.process()?;
+        let said = process.line.dialogue(steps);
+        if said.is_err() {
+            process.alive()?;
+        }
+        said
+    }
+
+    pub fn send(&self, keys: &str) -> Result<()> {
+        self.process()?.line.send(keys)
+    }
+
+    pub fn screen(&self) -> Result<Screen> {
+        Ok(self.process()?.line.screen())
+    }
+
+    /// Does something with the operators' line itself.
+    pub fn with_line<T>(&self, with: impl FnOnce(&Line) -> Result<T>) -> Result<T> {
+        with(&self.process()?.line)
+    }
+
+    /// Logs in as this account; the prompt must stand there. Waits until the password has been taken.
+    pub fn log_in(&self, (name, password): (&str, &str)) -> Result<()> {
+        self.dialogue(&[
+            Step::WaitFor("login:"),
+            Step::Send(&format!("{name}<enter>")),
+            Step::WaitForMatch("(Password|Passord):"),
+            Step::Send(&format!("{password}<enter>")),
+            Step::WaitGone("login:"),
+        ])
+    }
+
+    /// Runs a command in the debug shell, whatever it ends with.
+    pub fn run(&self, command: &str) -> Result<Output> {
+        self.process()?.shell.run(command)
+    }
+
+    /// Runs a command in the debug shell, which must succeed, and gives what it said.
+    pub fn sh(&self, command: &str) -> Result<String> {
+        let Output { code, text } = self.run(command)?;
+        if code == 0 {
+            return Ok(text);
+        }
+        Err(Error::Command {
+            command: command.to_owned(),
+            code,
+            output: text,
+        })
+    }
+
+    /// Writes a file in the appliance.
+    pub fn write(&self, path: &str, text: &str) -> Result<()> {
+        let path = crate::shell::quoted(path);
+        self.sh(&format!("printf %s {} > {path}", crate::shell::quoted(text)))
+            .map(drop)
+    }
+
+    /// Runs a command again and again until it succeeds; gives what it said then.
+    pub fn until(&self, command: &str, bound: Duration) -> Result<String> {
+        let bound = patient(bound);
+        let end = Instant::now() + bound;
+        loop {
+            let Output { code, text } = self.run(command)?;
+            if code == 0 {
+                return Ok(text);
+            }
+            if Instant::now() >= end {
+                return Err(Error::Bound {
+                    what: command.to_owned(),
+                    bound,
+                    last: text,
+                });
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Writes down what can be known of the appliance now: its screen, its journal, what failed.
+    pub(crate) fn keep_evidence(&self) {
+        let Ok(process) = self.process() else { return };
+        let keep = |name: &str, text: &str| {
+            let path = self.logs.join(format!("{}-{name}", self.label));
+            if let Err(error) = std::fs::write(&path, text) {
+                eprintln!("cannot keep {}: {error}", path.display());
+            }
+        };
+        keep("screen.txt", &process.line.screen().framed());
+        for (name, command) in [
+            (
+                "state.txt",
+                "systemctl --no-pager --failed; systemctl --no-pager list-units 'varde-*'; df -h; free -m",
+            ),
+            (
+                "journal.txt",
+                "journalctl --no-pager -b -o short-precise | tail -n 2500",
+            ),
+        ] {
+            match process.shell.run(command) {
+                Ok(output) => keep(name, &output.text),
+                Err(error) => keep(name, &format!("could not be had: {error}")),
+            }
+        }
+    }
+}
+
+const DISK: &str = "disk.qcow2";
+
+/// The machine of a shape whose disks lie, or will lie, in `dir`. Disks and state of a snapshot fit each other only if
+/// the machine is the same, so there is one place that says what it is.
+pub(crate) fn machine(build: &Build, shape: &Shape, dir: &Path) -> Result<Machine> {
+    let mut machine = Machine::new(build.accel, dir.join(DISK), dir.join("variables.qcow2"));
+    machine.memory = shape.memory;
+    if shape.media {
+        machine.media.clone_from(&build.media);
+    }
+    let mut credential = |name: &str, text: &str| {
+        let file = dir.join(name);
+        std::fs::write(&file, text).on("write", &file)?;
+        machine.credentials.push(Credential {
+            name: name.to_owned(),
+            file,
+        });
+        Ok::<_, Error>(())
+    };
+    credential("varde.debug-shell", "1")?;
+    if let Some(site) = &shape.site {
+        credential("varde.site", site)?;
+    }
+    Ok(machine)
+}
+
+/// Waits until the appliance is at its login prompt, its debug shell answers and its boot jobs are done.
+pub(crate) fn boot(process: &Process) -> Result<()> {
+    process
+        .line
+        .dialogue(&[Step::Within(BOOT.as_secs()), Step::WaitFor("login:")])
+        .inspect_err(|_| drop(process.alive()))?;
+    process.shell.set_up(Duration::from_mins(1))?;
+    // Some unit may have failed: then the word is `degraded` and the scenario that looks for that says so.
+    process
+        .shell
+        .run_within("systemctl is-system-running --wait", BOOT)?;
+    Ok(())
+}

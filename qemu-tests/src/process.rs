@@ -1,0 +1,175 @@
+//! One run of QEMU with the appliance in it: from power on to power off.
+
+use std::cell::RefCell;
+use std::ffi::OsString;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use varde_machine::{Machine, Serial};
+
+use crate::dialogue::patient;
+use crate::error::{Context, Error, Result};
+use crate::line::Line;
+use crate::qmp::Qmp;
+use crate::shape::Build;
+use crate::shell::Shell;
+
+/// QEMU makes its sockets before it opens disks and firmware.
+const SOCKETS: Duration = Duration::from_secs(30);
+/// Loading the state of 4 GiB took under a second; two machines share two processors.
+const RESTORE: Duration = Duration::from_mins(1);
+/// Orderly end of QEMU itself, not of the appliance.
+const QUIT: Duration = Duration::from_secs(30);
+
+pub struct Process {
+    child: RefCell<Child>,
+    stderr: PathBuf,
+    pub qmp: RefCell<Qmp>,
+    pub line: Line,
+    pub shell: Shell,
+    /// Holds the sockets: their paths must be short, so not with the evidence.
+    _sockets: tempfile::TempDir,
+}
+
+impl Process {
+    /// Starts QEMU and leaves the machine halted before its first instruction, every line connected, so that nothing it
+    /// says is lost. What it says goes to `logs` under `label`.
+    pub fn start(
+        build: &Build,
+        mut machine: Machine,
+        logs: &Path,
+        label: &str,
+        extra: &[&str],
+    ) -> Result<Self> {
+        let sockets = tempfile::tempdir().doing("make a folder for QEMU's sockets")?;
+        let socket = |name: &str| sockets.path().join(name);
+        machine.serial = Some(Serial::Socket(socket("serial")));
+        machine.debug_serial = Some(socket("debug"));
+        machine.qmp = Some(socket("qmp"));
+        machine.extra.push("-S".into());
+        machine.extra.extend(extra.iter().map(OsString::from));
+        let stderr = logs.join(format!("{label}-qemu.log"));
+        let log = std::fs::File::create(&stderr).on("create", &stderr)?;
+        let mut child = machine
+            .command(&build.toolbox)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().on("share", &stderr)?)
+            .stderr(log)
+            .spawn()
+            .doing("start QEMU in the toolbox")?;
+        let connected = (|| {
+            wait_for_socket(&mut child, &socket("qmp"), &stderr)?;
+            let line = |name: &str, log: PathBuf| {
+                let path = socket(name);
+                Line::new(UnixStream::connect(&path).on("connect to", &path)?, Some(&log))
+            };
+            Ok((
+                Qmp::connect(&socket("qmp"))?,
+                line("serial", logs.join(format!("{label}-serial.log")))?,
+                line("debug", logs.join(format!("{label}-debug.log")))?,
+            ))
+        })();
+        match connected {
+            Ok((qmp, line, debug)) => Ok(Self {
+                child: RefCell::new(child),
+                stderr,
+                qmp: RefCell::new(qmp),
+                line,
+                shell: Shell::new(debug),
+                _sockets: sockets,
+            }),
+            Err(error) => {
+                end(&mut child);
+                Err(error)
+            }
+        }
+    }
+
+    /// Lets the machine run from where it stands.
+    pub fn run(&self) -> Result<()> {
+        self.qmp.borrow_mut().execute("cont", &json!({})).map(drop)
+    }
+
+    /// Takes a saved state and runs on from there.
+    pub fn restore(&self, state: &Path) -> Result<()> {
+        self.qmp.borrow_mut().restore_state(state, patient(RESTORE))
+    }
+
+    /// Cuts the power: the machine is gone between two instructions, whatever it was writing.
+    pub fn cut(&self) {
+        end(&mut self.child.borrow_mut());
+    }
+
+    /// Ends QEMU so that it closes its disks in order.
+    pub fn quit(&self) -> Result<ExitStatus> {
+        self.qmp.borrow_mut().execute("quit", &json!({}))?;
+        self.ended(QUIT)
+    }
+
+    /// Waits until QEMU has ended by itself, as it does when the appliance powers off.
+    pub fn ended(&self, bound: Duration) -> Result<ExitStatus> {
+        let bound = patient(bound);
+        let end = Instant::now() + bound;
+        loop {
+            if let Some(status) = self.child.borrow_mut().try_wait().doing("wait for QEMU")? {
+                return Ok(status);
+            }
+            if Instant::now() >= end {
+                return Err(Error::Bound {
+                    what: "the end of QEMU".to_owned(),
+                    bound,
+                    last: self.line.recent(400),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// An error that says so if QEMU has ended.
+    pub fn alive(&self) -> Result<()> {
+        match self.child.borrow_mut().try_wait().doing("look after QEMU")? {
+            None => Ok(()),
+            Some(status) => Err(gone(status, &self.stderr)),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        end(self.child.get_mut());
+    }
+}
+
+/// SIGKILL, and nothing is left behind. Both fail only for a child that has ended already.
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn gone(status: ExitStatus, stderr: &Path) -> Error {
+    Error::Gone {
+        status: status.to_string(),
+        said: std::fs::read_to_string(stderr).unwrap_or_default(),
+    }
+}
+
+fn wait_for_socket(child: &mut Child, socket: &Path, stderr: &Path) -> Result<()> {
+    let end = Instant::now() + patient(SOCKETS);
+    while !socket.exists() {
+        if let Some(status) = child.try_wait().doing("look after QEMU")? {
+            return Err(gone(status, stderr));
+        }
+        if Instant::now() >= end {
+            return Err(Error::Bound {
+                what: format!("QEMU's socket {}", socket.display()),
+                bound: patient(SOCKETS),
+                last: std::fs::read_to_string(stderr).unwrap_or_default(),
+            });
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! Runs a scenario and keeps the evidence if it fails.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use crate::appliance::Appliance;
+use crate::error::{Context, Result};
+use crate::shape::{Build, Shape};
+
+/// What a scenario has: appliances.
+pub struct Scenario {
+    build: Rc<Build>,
+    logs: PathBuf,
+    appliances: RefCell<Vec<Rc<Appliance>>>,
+}
+
+impl Scenario {
+    /// An appliance at its login prompt.
+    pub fn appliance(&self) -> Result<Rc<Appliance>> {
+        self.restored(Shape::default())
+    }
+
+    /// An appliance of this shape at its login prompt, from a snapshot.
+    pub fn restored(&self, shape: Shape) -> Result<Rc<Appliance>> {
+        self.add(|label| Appliance::restored(&self.build, shape, &self.logs, label))
+    }
+
+    /// An appliance of this shape that is switched on for the first time, now.
+    pub fn fresh(&self, shape: Shape) -> Result<Rc<Appliance>> {
+        self.add(|label| Appliance::fresh(&self.build, shape, &self.logs, label))
+    }
+
+    /// Lets an appliance go before the end, to make room for another.
+    pub fn discard(&self, appliance: Rc<Appliance>) {
+        self.appliances
+            .borrow_mut()
+            .retain(|other| !Rc::ptr_eq(other, &appliance));
+        drop(appliance);
+    }
+
+    /// What a scenario measures and the report should show: printed, and judged by nobody.
+    pub fn report(&self, text: &str) {
+        println!("measured: {text}");
+    }
+
+    fn add(&self, make: impl FnOnce(String) -> Result<Appliance>) -> Result<Rc<Appliance>> {
+        let mut appliances = self.appliances.borrow_mut();
+        let label = format!("appliance{}", appliances.len() + 1);
+        let appliance = Rc::new(make(label)?);
+        appliances.push(Rc::clone(&appliance));
+        Ok(appliance)
+    }
+}
+
+/// Runs a scenario. If it fails, screen, serial log and journal of each of its appliances are kept under
+/// `target/varde/test/` and the folder is named; if not, nothing is left.
+pub fn scenario(body: impl FnOnce(&Scenario) -> Result<()>) {
+    let name = std::thread::current()
+        .name()
+        .unwrap_or("scenario")
+        .replace("::", ".");
+    let logs = evidence_dir().join(&name);
+    let scenario = begin(&logs).unwrap_or_else(|error| panic!("{error}"));
+    let outcome = catch_unwind(AssertUnwindSafe(|| body(&scenario)));
+    if let Ok(Ok(())) = &outcome {
+        drop(scenario);
+        if let Err(error) = std::fs::remove_dir_all(&logs) {
+            eprintln!("cannot clear {}: {error}", logs.display());
+        }
+        return;
+    }
+    for appliance in scenario.appliances.borrow().iter() {
+        appliance.keep_evidence();
+    }
+    eprintln!("screen, serial log and journal are in {}", logs.display());
+    match outcome {
+        Ok(Err(error)) => panic!("{error}"),
+        Err(panic) => resume_unwind(panic),
+        Ok(Ok(())) => {}
+    }
+}
+
+fn begin(logs: &Path) -> Result<Scenario> {
+    if logs.exists() {
+        std::fs::remove_dir_all(logs).on("clear", logs)?;
+    }
+    std::fs::create_dir_all(logs).on("create", logs)?;
+    Ok(Scenario {
+        build: Rc::new(Build::find()?),
+        logs: logs.to_owned(),
+        appliances: RefCell::default(),
+    })
+}
+
+/// `VARDE_TEST_DIR`, else `target/varde/test` of the workspace.
+fn evidence_dir() -> PathBuf {
+    match std::env::var_os("VARDE_TEST_DIR").filter(|dir| !dir.is_empty()) {
+        Some(dir) => dir.into(),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/varde/test"),
+    }
+}
