@@ -1,29 +1,87 @@
-//! What a machine is called below its name: derived, so that DHCP, bridge and QEMU agree without asking each other.
+//! What a machine or account is below its name: derived, so that users, DHCP, bridges and QEMU agree without asking
+//! each other, at each boot, and nobody has to hand out numbers.
+
+use std::ops::Range;
+
+use sha2::{Digest, Sha256};
+
+use crate::{Account, Vm, Zone};
+
+/// User numbers of accounts: within those that distributions leave to people.
+pub const ACCOUNT_UIDS: Range<u32> = 20_000..60_000;
+
+/// User numbers of machines: within those that systemd leaves to nobody. There are so many that a thousand machines
+/// get different ones, because a number must never change: the machine's disks on the data partition belong to it.
+pub const VM_UIDS: Range<u32> = 0x7000_0000..0x7fff_0000;
 
 /// The Ethernet address of a virtual machine: locally administered (IEEE 802), the same as long as site and name are.
 pub fn mac(site: &str, vm: &str) -> [u8; 6] {
-    let hash = fnv1a(&[site, vm]).to_be_bytes();
+    let hash = hash(&["mac", site, vm]);
     [0x02, hash[0], hash[1], hash[2], hash[3], hash[4]]
 }
 
 /// `02:…` as tools write it.
 pub fn mac_text(mac: [u8; 6]) -> String {
-    let [a, b, c, d, e, f] = mac;
-    format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+    mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
-/// FNV-1a over the parts, with a separator that no name can hold.
-fn fnv1a(parts: &[&str]) -> u64 {
-    parts
+pub(crate) fn account_uid(name: &str) -> u32 {
+    within(&ACCOUNT_UIDS, &["account", name])
+}
+
+pub(crate) fn vm_uid(name: &str) -> u32 {
+    within(&VM_UIDS, &["vm", name])
+}
+
+fn within(range: &Range<u32>, parts: &[&str]) -> u32 {
+    let count = u64::from(range.end - range.start);
+    let hash = hash(parts);
+    let number = hash[..8]
         .iter()
-        .flat_map(|part| part.bytes().chain([0xff]))
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        })
+        .fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let place = number % count;
+    range.start + u32::try_from(place).expect("less than the length of the range")
+}
+
+/// Over the parts, with a separator that no name can hold.
+fn hash(parts: &[&str]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.as_bytes());
+        hash.update([0xff]);
+    }
+    hash.finalize().into()
+}
+
+impl Account {
+    pub fn uid(&self) -> u32 {
+        account_uid(&self.name)
+    }
+}
+
+impl Zone {
+    /// Name of its bridge.
+    pub fn bridge(&self) -> String {
+        format!("br-{}", self.name)
+    }
+}
+
+impl Vm {
+    /// Name of the user that QEMU runs as, and of that user's group.
+    pub fn user(&self) -> String {
+        format!("varde-vm-{}", self.name)
+    }
+
+    /// Number of both.
+    pub fn uid(&self) -> u32 {
+        vm_uid(&self.name)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -44,5 +102,19 @@ mod tests {
         for (place, one) in all.iter().enumerate() {
             assert!(!all[..place].contains(one), "{}", mac_text(*one));
         }
+    }
+
+    /// Files on a data partition belong to these numbers: another number would take a machine's disks from it.
+    #[test]
+    fn numbers_stay_what_they_were() {
+        assert_eq!(account_uid("kari"), 44_793);
+        assert_eq!(vm_uid("journal-db"), 1_905_489_374);
+    }
+
+    #[test]
+    fn a_thousand_machines_have_a_thousand_users() {
+        let uids: BTreeSet<u32> = (0..1000).map(|number| vm_uid(&format!("vm-{number}"))).collect();
+        assert_eq!(uids.len(), 1000);
+        assert!(uids.iter().all(|uid| VM_UIDS.contains(uid)));
     }
 }

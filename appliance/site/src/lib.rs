@@ -1,16 +1,24 @@
 //! What a site is: the model of `site.toml`, its checks and its numbered generations.
 //!
-//! A file becomes a [`Site`] or a list of findings, each with its place and its remedy. A checked file becomes a
-//! generation; one generation is active, and every service reads its own part of that one.
+//! A file becomes a [`Site`] or a list of findings ([`parse`]), each with its place and its remedy. A checked file
+//! becomes a generation in the [`Store`]; one generation is active, and every service reads its own part of that one.
 
+mod error;
 mod finding;
 mod identity;
 mod model;
+mod network;
+mod parse;
+mod store;
 mod text;
 
+pub use error::StoreError;
 pub use finding::Finding;
-pub use identity::{mac, mac_text};
+pub use identity::{ACCOUNT_UIDS, VM_UIDS, mac, mac_text};
 pub use model::{
     Account, Check, CheckKind, Disk, Firmware, Language, Limits, Role, Site, SiteInfo, Vm, Zone, ZoneAddress,
 };
+pub use network::Network;
+pub use parse::{Kept, LONGEST_FILE, parse, parse_keeping};
+pub use store::{Active, Origin, Record, Source, Store, Writer};
 pub use text::Text;

@@ -1,0 +1,87 @@
+//! `[site]`
+
+use super::names::{self, LONGEST};
+use super::quantity;
+use super::reader::{Key, Reader, Table, Wrong, key};
+use super::words::{clip, instead_of};
+use crate::{Language, SiteInfo, Text};
+
+pub(super) const KEYS: &[Key] = &[
+    key("name", "\"varde-telemark\""),
+    key("title", "\"Driftssenter Telemark\""),
+    key("counties", "[\"Telemark\", \"Vestfold\", \"Agder\"]"),
+    key("language", "\"nb\""),
+    key("timezone", "\"Europe/Oslo\""),
+    key("downtime_cost", "50000"),
+    key("idle_lock", "\"10 min\""),
+];
+
+const DOWNTIME_COST: u64 = 50_000;
+const IDLE_LOCK: u64 = 600;
+
+pub(super) fn read(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Option<SiteInfo> {
+    for key in ["name", "title", "counties"] {
+        table.require(reader, key);
+    }
+    let name = table.parsed(reader, "name", |text| names::name(text, LONGEST));
+    let title = table.parsed(reader, "title", |text| names::title(text, 60));
+    let counties = counties(reader, table);
+    let language = table.parsed(reader, "language", language);
+    let timezone = table.parsed(reader, "timezone", names::timezone);
+    let downtime_cost = table.integer(reader, "downtime_cost", 0..=1_000_000_000);
+    let idle_lock = table.parsed(reader, "idle_lock", |text| {
+        quantity::time(text, &(30..=24 * 3600))
+    });
+    Some(SiteInfo {
+        name: name?.value,
+        title: title?.value,
+        counties,
+        language: language.map_or(Language::Nb, |at| at.value),
+        timezone: timezone.map_or_else(|| "Europe/Oslo".to_owned(), |at| at.value),
+        downtime_cost: downtime_cost.map_or(DOWNTIME_COST, |at| at.value),
+        idle_lock: idle_lock.map_or(IDLE_LOCK, |at| at.value),
+    })
+}
+
+fn language(text: &str) -> Result<Language, Wrong> {
+    match text {
+        "nb" => Ok(Language::Nb),
+        "en" => Ok(Language::En),
+        _ => Err(Wrong {
+            text: Text::new(
+                format!("Språket «{}» finnes ikke", clip(text)),
+                format!("There is no language \"{}\"", clip(text)),
+            ),
+            remedy: Some(instead_of(text, &["nb", "en"])),
+        }),
+    }
+}
+
+fn counties(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Vec<String> {
+    let mut counties: Vec<String> = Vec::new();
+    let items = table.texts(reader, "counties");
+    if let (true, Some(value)) = (items.is_empty(), table.get("counties"))
+        && value.get_ref().as_array().is_some_and(|array| array.is_empty())
+    {
+        let wrong = Wrong::new(
+            "«counties» er tom; et driftssenter har minst ett fylke",
+            "\"counties\" is empty; a site serves at least one county",
+        );
+        table.wrong(reader, "counties", value.span().start, wrong);
+    }
+    for item in items {
+        match names::title(item.value, 40) {
+            Ok(county) if counties.contains(&county) => {
+                let wrong = Wrong::new(
+                    format!("Fylket «{county}» står to ganger"),
+                    format!("The county \"{county}\" is there twice"),
+                )
+                .remedy("Ta bort det ene", "Remove one of them");
+                table.wrong(reader, "counties", item.at, wrong);
+            }
+            Ok(county) => counties.push(county),
+            Err(wrong) => table.wrong(reader, "counties", item.at, wrong),
+        }
+    }
+    counties
+}

@@ -1,0 +1,128 @@
+//! From the text of `site.toml` to a [`Site`], or to everything that is wrong with it in one pass.
+//!
+//! The text becomes a tree of tables with the place of each key and value. Each kind of table is read by a file here
+//! that knows its keys; then `references` looks at what tables say about each other. Nothing stops at the first fault.
+
+mod account;
+mod info;
+mod names;
+mod place;
+mod quantity;
+mod reader;
+mod references;
+mod syntax;
+mod vm;
+mod words;
+mod zone;
+
+use std::collections::BTreeMap;
+
+use toml::de::DeTable;
+
+use self::reader::{Key, Reader, Table, key};
+use crate::{Finding, Site, Text};
+
+/// Bytes that a file may have; a site of hundreds of machines takes a tenth of this.
+pub const LONGEST_FILE: usize = 1 << 20;
+
+const ROOT: &[Key] = &[
+    key("version", "1"),
+    key("site", "[site]"),
+    key("account", "[[account]]"),
+    key("zone", "[[zone]]"),
+    key("vm", "[[vm]]"),
+];
+
+/// Hashes that `password_hash = "keep"` stands for, by account name.
+pub type Kept = BTreeMap<String, String>;
+
+/// Reads and checks a whole file.
+pub fn parse(text: &str) -> Result<Site, Vec<Finding>> {
+    parse_keeping(text, &Kept::new())
+}
+
+/// The same for a file whose accounts may say `"keep"` for the hash that they have in `kept`.
+pub fn parse_keeping(text: &str, kept: &Kept) -> Result<Site, Vec<Finding>> {
+    let mut reader = Reader::new(text);
+    let site = read(&mut reader, text, kept);
+    match site {
+        Some(site) if reader.is_clean() => Ok(site),
+        _ => Err(reader.findings()),
+    }
+}
+
+fn read(reader: &mut Reader<'_>, text: &str, kept: &Kept) -> Option<Site> {
+    if text.len() > LONGEST_FILE {
+        reader.fault(
+            0,
+            Text::new(
+                format!("Filen er på {} byte; høyst {LONGEST_FILE} kan leses", text.len()),
+                format!(
+                    "The file has {} bytes; at most {LONGEST_FILE} can be read",
+                    text.len()
+                ),
+            ),
+            Text::new(
+                "Se etter om dette virkelig er site.toml",
+                "See whether this really is site.toml",
+            ),
+        );
+        return None;
+    }
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        syntax::report(reader, &errors);
+        return None;
+    }
+    let document = document.into_inner();
+    let start = if text.starts_with('\u{feff}') { 3 } else { 0 };
+    if !version_is_known(reader, &document) {
+        return None;
+    }
+    let root = Table::over(reader, "site.toml", ROOT, &document, start);
+    root.require(reader, "version");
+    root.require(reader, "site");
+    root.require(reader, "account");
+
+    let info = root
+        .get("site")
+        .and_then(|value| Table::open(reader, "[site]", info::KEYS, value))
+        .and_then(|table| info::read(reader, &table));
+    let accounts = account::read(reader, &root, kept);
+    let zones = zone::read(reader, &root);
+    let vms = vm::read(reader, &root);
+    references::check(reader, info.as_ref(), &zones, &vms);
+
+    Some(Site {
+        site: info?,
+        accounts,
+        zones: zones.into_iter().map(|entry| entry.zone).collect::<Option<_>>()?,
+        vms: vms.into_iter().map(|entry| entry.vm).collect::<Option<_>>()?,
+    })
+}
+
+/// A file of a later version is not picked apart by the rules of this one.
+fn version_is_known(reader: &mut Reader<'_>, document: &DeTable<'_>) -> bool {
+    let Some(value) = document.get("version") else {
+        return true;
+    };
+    let version = value
+        .get_ref()
+        .as_integer()
+        .and_then(|integer| u64::from_str_radix(integer.as_str(), integer.radix()).ok());
+    if version == Some(1) {
+        return true;
+    }
+    reader.fault(
+        value.span().start,
+        Text::new(
+            "Denne versjonen av Varde kjenner bare version = 1 av site.toml",
+            "This version of Varde knows only version = 1 of site.toml",
+        ),
+        Text::new(
+            "Skriv version = 1, eller oppgrader Varde først hvis filen er laget for en nyere",
+            "Write version = 1, or upgrade Varde first if the file was made for a newer one",
+        ),
+    );
+    false
+}
