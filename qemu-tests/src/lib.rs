@@ -10,6 +10,7 @@
 //! are tested alone.
 
 mod appliance;
+pub mod cut;
 mod dialogue;
 mod error;
 mod golden;

@@ -82,8 +82,13 @@ impl Process {
                 _sockets: sockets,
             }),
             Err(error) => {
+                // QEMU makes its sockets before it finds out that it cannot have a disk; then that is the reason.
+                let fell = (0..50).find_map(|_| {
+                    std::thread::sleep(Duration::from_millis(20));
+                    child.try_wait().ok().flatten()
+                });
                 end(&mut child);
-                Err(error)
+                Err(fell.map_or(error, |status| gone(status, &stderr)))
             }
         }
     }

@@ -94,10 +94,14 @@ fn begin(logs: &Path) -> Result<Scenario> {
     })
 }
 
-/// `VARDE_TEST_DIR`, else `target/varde/test` of the workspace.
+/// `VARDE_TEST_OUTPUT`, else `target/varde/test` of the workspace.
 fn evidence_dir() -> PathBuf {
-    match std::env::var_os("VARDE_TEST_DIR").filter(|dir| !dir.is_empty()) {
-        Some(dir) => dir.into(),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/varde/test"),
-    }
+    let told = std::env::var_os("VARDE_TEST_OUTPUT").filter(|dir| !dir.is_empty());
+    told.map_or_else(
+        || {
+            let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(1);
+            workspace.unwrap_or(Path::new(".")).join("target/varde/test")
+        },
+        PathBuf::from,
+    )
 }

@@ -76,9 +76,9 @@ impl Build {
             remedy: "run `cargo xtask test`, which builds one and names it".to_owned(),
         })?;
         let media = told("VARDE_MEDIA")?;
-        let accel = match std::env::var("VARDE_ACCEL").as_deref() {
-            Ok("kvm") => Accel::Kvm,
-            _ => Accel::Tcg,
+        let accel = match told("VARDE_KERNEL")? {
+            Some(kernel) => Accel::probe(&toolbox, &kernel)?,
+            None => Accel::Tcg,
         };
         Ok(Self {
             toolbox,

@@ -59,6 +59,9 @@ pub struct Machine {
     pub memory: u64,
     /// qcow2, written to: from [`disks::overlay`] or [`disks::branch`].
     pub disk: PathBuf,
+    /// Every write and flush of the disk goes into this file too, in the format of Linux' dm-log-writes: what a power
+    /// cut could leave at any moment. The file must exist.
+    pub disk_log: Option<PathBuf>,
     /// UEFI variables, qcow2, written to.
     pub variables: PathBuf,
     /// The disk of demo guests, raw, read-only.
@@ -85,6 +88,7 @@ impl Machine {
             cpus: 2,
             memory: 4096,
             disk: disk.into(),
+            disk_log: None,
             variables: variables.into(),
             media: None,
             serial: None,
@@ -126,7 +130,15 @@ impl Machine {
 
         line.add(
             "-drive",
-            with_path("if=none,id=disk,format=qcow2,discard=unmap,file=", &self.disk),
+            match &self.disk_log {
+                None => with_path("if=none,id=disk,format=qcow2,discard=unmap,file=", &self.disk),
+                Some(log) => {
+                    let mut drive = with_path("if=none,id=disk,driver=blklogwrites,log.filename=", log);
+                    drive.push(",log.driver=file,file.driver=qcow2,file.file.driver=file");
+                    drive.push(with_path(",file.file.filename=", &self.disk));
+                    drive
+                }
+            },
         );
         line.add(
             "-device",
