@@ -1,7 +1,7 @@
 #!/bin/bash
 # Builds the two demo guests: OUTDIR/small.qcow2 and OUTDIR/postgresql.qcow2.
 #
-#   build.sh TOOLBOX OUTDIR
+#   build.sh TOOLBOX OUTDIR [GUEST…]
 #
 # TOOLBOX is the Debian 13 tools tree that has every tool used here; `/` says that we run inside it already. Runs as root.
 # The flow: enter the toolbox, then for each guest: packages → its own files → kernel and initrd → disk.
@@ -14,8 +14,8 @@ fail() {
 step() { echo "guests: $*"; }
 trap 'fail "the build stopped at line $LINENO of build.sh; the messages before this one say why"' ERR
 
-[[ $# -eq 2 ]] || {
-    echo "usage: $0 TOOLBOX OUTDIR" >&2
+[[ $# -ge 2 ]] || {
+    echo "usage: $0 TOOLBOX OUTDIR [GUEST...]" >&2
     exit 2
 }
 [[ $EUID -eq 0 ]] || fail "must run as root, because it makes files that belong to many users: run it again as root"
@@ -24,12 +24,18 @@ mkdir -p "$2"
 toolbox=$(cd "$1" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
 out=$(cd "$2" && pwd)
+shift 2
+[[ $# -gt 0 ]] || set -- small postgresql
+for guest; do
+    [[ -d $here/$guest/tree ]] || fail "there is no guest $guest: the guests are small and postgresql"
+done
 
 # The mounts live in a mount namespace of their own, so that nothing is left behind whatever happens. The toolbox sees
 # this folder and OUTDIR below /run, which no package owns.
 if [[ $toolbox != / ]]; then
     exec unshare --mount --propagation private bash -euc '
         toolbox=$1 here=$2 out=$3
+        shift 3
         mount --bind "$toolbox" "$toolbox"
         for fs in dev proc sys; do mount --rbind "/$fs" "$toolbox/$fs"; done
         mount -t tmpfs -o mode=755 tmpfs "$toolbox/run"
@@ -40,8 +46,8 @@ if [[ $toolbox != / ]]; then
             mount --bind /etc/resolv.conf "$toolbox/etc/resolv.conf"
         fi
         exec chroot "$toolbox" /usr/bin/env PATH=/usr/sbin:/usr/bin LC_ALL=C.UTF-8 TMPDIR=/run/out \
-            /bin/bash /run/guests/build.sh / /run/out
-    ' guests "$toolbox" "$here" "$out"
+            /bin/bash /run/guests/build.sh / /run/out "$@"
+    ' guests "$toolbox" "$here" "$out" "$@"
 fi
 
 # Each tool, and the package that has it.
@@ -94,6 +100,13 @@ own_files() {
         cp -r --preserve=mode,timestamps --no-preserve=ownership "$here/$part/tree/." "$2/"
     done
     echo "$1" >"$2/etc/hostname"
+    echo "127.0.1.1 $1" >>"$2/etc/hosts"
+    local name
+    while read -r name; do ln -sf /dev/null "$2/etc/systemd/system/$name"; done < <(items "$here/common/masked-units")
+    mkdir -p "$2/etc/systemd/system-generators"
+    for name in "$2"/usr/lib/systemd/system-generators/*; do
+        ln -s /dev/null "$2/etc/systemd/system-generators/${name##*/}"
+    done
     for part in common "$1"; do
         [[ -e $here/$part/setup.sh ]] || continue
         chroot "$2" /usr/bin/env LC_ALL=C.UTF-8 /bin/sh -eu -s <"$here/$part/setup.sh"
@@ -183,5 +196,6 @@ guest() {
     step "$guest: done in $((SECONDS - started)) s, $(($(stat -c %s "$out/$guest.qcow2") >> 20)) MiB"
 }
 
-guest small 512
-guest postgresql 1024
+for guest; do
+    guest "$guest" "$(items "$here/$guest/size")"
+done
