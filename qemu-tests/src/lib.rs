@@ -35,5 +35,5 @@ pub use pace::Pace;
 pub use process::Process;
 pub use scenario::{Scenario, scenario};
 pub use screen::{Screen, Style};
-pub use shape::{ADMIN, Build, OPERATOR, Shape, VIEWER};
+pub use shape::{ACCEPTANCE, ADMIN, Build, OPERATOR, Shape, VIEWER};
 pub use terminal::Terminal;

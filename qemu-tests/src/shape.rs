@@ -14,6 +14,8 @@ const SITE: &str = include_str!("../site.toml");
 pub const VIEWER: (&str, &str) = ("innsyn", "varde-test");
 pub const OPERATOR: (&str, &str) = ("drift", "varde-test");
 pub const ADMIN: (&str, &str) = ("leder", "varde-test");
+/// The account that [`Shape::acceptance`] adds to a site; an admin.
+pub const ACCEPTANCE: (&str, &str) = ("akseptanse", "varde-test");
 
 /// An account that is added to an integrator's own site, so that scenarios can log in without knowing any password.
 const ACCOUNT: &str = include_str!("../account.toml");
@@ -49,9 +51,10 @@ impl Shape {
             None => SITE.to_owned(),
             Some(path) => {
                 let text = std::fs::read_to_string(&path).on("read the site", &path)?;
-                format!("{text}\n{ACCOUNT}")
+                text
             }
         };
+        let site = format!("{site}\n{ACCOUNT}");
         Ok(Self {
             site: Some(site),
             ..Self::default()
@@ -112,4 +115,16 @@ fn told(variable: &str) -> Result<Option<PathBuf>> {
         .canonicalize()
         .on("find", Path::new(&path))
         .map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sites_of_the_scenarios_are_in_order() {
+        assert_eq!(varde_site::parse(SITE).err(), None);
+        let site = varde_site::parse(&format!("{SITE}\n{ACCOUNT}")).unwrap();
+        assert_eq!(site.accounts.len(), 4);
+    }
 }
