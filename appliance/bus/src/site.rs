@@ -1,7 +1,7 @@
 //! `no.varde.Site1`: what the site is, and its generations.
 
 use serde::{Deserialize, Serialize};
-use varde_site::Finding;
+use varde_site::{Finding, Text};
 use zbus::Type;
 
 pub const NAME: &str = "no.varde.Site1";
@@ -40,6 +40,8 @@ pub struct SiteSummary {
     pub idle_lock: u64,
     /// Where the first generation came from: `credential`, `media` or `demo`; `applied` later.
     pub source: String,
+    /// Why the first site that was offered could not be used, so that the demo runs instead; else empty.
+    pub problem: Text,
 }
 
 /// Texts that leave here have password hashes replaced by `"keep"`; a text that comes in may say `"keep"` for an

@@ -3,8 +3,10 @@
 //! A file becomes a [`Site`] or a list of findings ([`parse`]), each with its place and its remedy. A checked file
 //! becomes a generation in the [`Store`]; one generation is active, and every service reads its own part of that one.
 
+mod diff;
 mod error;
 mod finding;
+mod hashes;
 mod identity;
 mod model;
 mod network;
@@ -12,8 +14,10 @@ mod parse;
 mod store;
 mod text;
 
+pub use diff::diff;
 pub use error::StoreError;
 pub use finding::Finding;
+pub use hashes::{filled, masked};
 pub use identity::{ACCOUNT_UIDS, VM_UIDS, mac, mac_text};
 pub use model::{
     Account, Check, CheckKind, Disk, Firmware, Language, Limits, Role, Site, SiteInfo, Vm, Zone, ZoneAddress,

@@ -22,6 +22,8 @@ use toml::de::DeTable;
 use self::reader::{Key, Reader, Table, key};
 use crate::{Finding, Site, Text};
 
+pub(crate) use self::names::KEEP;
+
 /// Bytes that a file may have; a site of hundreds of machines takes a tenth of this.
 pub const LONGEST_FILE: usize = 1 << 20;
 

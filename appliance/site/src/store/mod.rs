@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Site, StoreError, parse};
+use crate::{Site, StoreError, Text, parse};
 
 pub use self::write::Writer;
 
@@ -54,6 +54,8 @@ pub struct Origin {
     pub who: String,
     pub why: String,
     pub source: Source,
+    /// Why a site that was offered before this one could not be used.
+    pub problem: Option<Text>,
 }
 
 /// `generations/N.toml`
@@ -71,6 +73,8 @@ pub struct Record {
     pub who: String,
     pub why: String,
     pub source: Source,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Text>,
 }
 
 /// A generation with its file, as read and verified.

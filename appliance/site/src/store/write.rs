@@ -93,6 +93,7 @@ impl<S: Steps> Changes<S> {
             who: origin.who.clone(),
             why: origin.why.clone(),
             source: origin.source,
+            problem: origin.problem.clone(),
             hash,
         };
         // An object that is there and whole is the same file, but its name may not be on disk yet; an altered one is
