@@ -54,6 +54,25 @@ impl Caller {
         })
     }
 
+    /// The account that this process runs as: for a client that shows what its operator may. The services have the
+    /// last word.
+    pub fn this_process() -> Self {
+        let uid = nix::unistd::geteuid();
+        let mut gids = nix::unistd::getgroups().unwrap_or_default();
+        gids.push(nix::unistd::getegid());
+        let names: Vec<String> = gids
+            .into_iter()
+            .filter_map(|gid| Group::from_gid(gid).ok().flatten())
+            .map(|group| group.name)
+            .collect();
+        let user = User::from_uid(uid).ok().flatten();
+        Self {
+            uid: uid.as_raw(),
+            name: user.map_or_else(|| uid.to_string(), |user| user.name),
+            role: role_of(uid.as_raw(), &names),
+        }
+    }
+
     /// Refuses unless the caller's role may do `verb`.
     pub fn require(&self, verb: Verb) -> Result<(), Failure> {
         let needs = verb.needs();
