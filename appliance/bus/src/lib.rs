@@ -13,8 +13,12 @@ pub mod hypervisor;
 pub mod record;
 pub mod role;
 pub mod site;
+mod stream;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use client::{Action, Client};
 pub use error::{Failure, FailureKind};
 pub use role::Verb;
+pub use stream::next;
 pub use varde_site::{Finding, Language, Role, Text};
