@@ -1,0 +1,200 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use varde_bus::Language;
+
+/// Looks after a Varde appliance. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+#[derive(Parser)]
+#[command(name = "varde", version, max_term_width = 80)]
+pub struct Arguments {
+    /// Print JSON, errors too, in the shape of the bus types
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Language of messages (nb or en); else as the session has it
+    #[arg(long, global = true, value_parser = language)]
+    pub lang: Option<Language>,
+    #[command(subcommand)]
+    pub noun: Noun,
+}
+
+fn language(word: &str) -> Result<Language, String> {
+    match word {
+        "nb" => Ok(Language::Nb),
+        "en" => Ok(Language::En),
+        _ => Err("nb or en".to_owned()),
+    }
+}
+
+#[derive(Subcommand)]
+pub enum Noun {
+    /// What is wrong, what runs, how the appliance is
+    Status,
+    /// Virtual machines
+    #[command(subcommand)]
+    Vm(VmVerb),
+    /// The site: what site.toml says, and its generations
+    #[command(subcommand)]
+    Site(SiteVerb),
+    /// The journal
+    Log(Log),
+    /// The record of who did what
+    #[command(subcommand)]
+    Audit(AuditVerb),
+    /// Restart the appliance
+    Reboot(Why),
+    /// Switch the appliance off
+    Poweroff(Why),
+    /// Completions and manual pages
+    #[command(subcommand, hide = true)]
+    Generate(Generate),
+}
+
+#[derive(Args)]
+pub struct Why {
+    /// The reason, for the record
+    #[arg(long)]
+    pub why: String,
+}
+
+#[derive(Args)]
+pub struct Change {
+    /// Name of the machine
+    pub vm: String,
+    /// The reason, for the record
+    #[arg(long, default_value = "")]
+    pub why: String,
+    /// Wait until it is done, at most so many seconds
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300")]
+    pub wait: Option<u64>,
+}
+
+#[derive(Subcommand)]
+pub enum VmVerb {
+    /// All machines
+    List,
+    /// One machine in detail
+    Show { vm: String },
+    /// Start a machine
+    Start(Change),
+    /// Shut a machine down in good order
+    Stop(Change),
+    /// Cut a machine's power: what the guest has not written is lost
+    Kill {
+        vm: String,
+        /// The reason, for the record
+        #[arg(long)]
+        why: String,
+    },
+    /// Halt a machine's processors; its memory is kept
+    Pause(Change),
+    /// Let a paused machine go on
+    Resume(Change),
+    /// Enter a machine's serial console; Ctrl-] leaves it
+    Console { vm: String },
+    /// What a machine wrote last on its serial console
+    Scrollback { vm: String },
+}
+
+#[derive(Subcommand)]
+pub enum SiteVerb {
+    /// Say what is wrong with a file
+    Check { file: PathBuf },
+    /// Make a file the active generation
+    Apply {
+        file: PathBuf,
+        /// The reason, for the record
+        #[arg(long)]
+        why: String,
+    },
+    /// Print a generation; without a number the active one
+    Show {
+        #[arg(default_value_t = 0)]
+        generation: u64,
+    },
+    /// All generations, the newest first
+    History,
+    /// What differs between two generations; the second is the active one unless given
+    Diff {
+        from: u64,
+        #[arg(default_value_t = 0)]
+        to: u64,
+    },
+    /// Make the file of an earlier generation the active one again
+    Rollback {
+        generation: u64,
+        /// The reason, for the record
+        #[arg(long)]
+        why: String,
+    },
+}
+
+#[derive(Args)]
+pub struct Log {
+    /// Only this unit, such as varde-vm@journal-db.service
+    #[arg(long, default_value = "")]
+    pub unit: String,
+    /// Only lines that hold this, large or small letters alike
+    #[arg(long, default_value = "")]
+    pub grep: String,
+    /// Least severity: 0 emergency to 7 debug
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u8).range(0..=7))]
+    pub priority: u8,
+    /// How many lines
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub lines: u32,
+    /// Only since the appliance came up
+    #[arg(long)]
+    pub boot: bool,
+}
+
+#[derive(Subcommand)]
+pub enum AuditVerb {
+    /// The newest records
+    List {
+        /// How many
+        #[arg(long, default_value_t = 50)]
+        count: u32,
+    },
+    /// Check the whole chain
+    Verify,
+}
+
+#[derive(Subcommand)]
+pub enum Generate {
+    /// Completions for a shell, on standard output
+    Completions { shell: Shell },
+    /// Manual pages into a folder
+    Man { folder: PathBuf },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_description_of_the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_machine_is_not_switched_off_hard_without_a_reason() {
+        assert!(Arguments::try_parse_from(["varde", "vm", "kill", "db"]).is_err());
+        assert!(Arguments::try_parse_from(["varde", "vm", "kill", "db", "--why", "hangs"]).is_ok());
+    }
+
+    #[test]
+    fn waiting_has_a_bound_even_when_none_is_given() {
+        let wait = |words: &[&str]| match Arguments::try_parse_from(words).map(|arguments| arguments.noun) {
+            Ok(Noun::Vm(VmVerb::Start(change))) => change.wait,
+            _ => panic!("{words:?} is a start"),
+        };
+        assert_eq!(wait(&["varde", "vm", "start", "db"]), None);
+        assert_eq!(wait(&["varde", "vm", "start", "db", "--wait"]), Some(300));
+        assert_eq!(wait(&["varde", "vm", "start", "db", "--wait", "20"]), Some(20));
+    }
+}

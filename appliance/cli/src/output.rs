@@ -1,0 +1,99 @@
+//! How an answer is printed: lines for people, or JSON. A reader that goes away early is no error.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use serde::Serialize;
+use serde_json::json;
+use varde_bus::{Language, Text};
+
+use crate::error::Error;
+
+#[derive(Clone)]
+pub struct Output {
+    pub json: bool,
+    pub language: Language,
+}
+
+impl Output {
+    /// Prints `value` as JSON, or the lines that `people` makes.
+    pub fn answer<T: Serialize>(&self, value: &T, people: impl FnOnce(&Self) -> String) -> Result<(), Error> {
+        if self.json {
+            let text = serde_json::to_string_pretty(value)
+                .map_err(|error| Error::io("write", "the answer as JSON", error))?;
+            print(io::stdout(), &format!("{text}\n"))
+        } else {
+            print(io::stdout(), &people(self))
+        }
+    }
+
+    /// Prints what came of a change.
+    pub fn said(&self, text: &Text) -> Result<(), Error> {
+        self.answer(&json!({ "done": text }), |output| {
+            format!("{}\n", output.text(text))
+        })
+    }
+
+    pub fn text<'a>(&self, text: &'a Text) -> &'a str {
+        text.get(self.language)
+    }
+
+    /// One of two words, by language.
+    pub fn word(&self, nb: &'static str, en: &'static str) -> &'static str {
+        match self.language {
+            Language::Nb => nb,
+            Language::En => en,
+        }
+    }
+
+    /// Prints why it failed, on standard error, and gives the exit code.
+    pub fn failed(&self, error: &Error) -> ExitCode {
+        let text = if self.json {
+            format!("{:#}\n", self.failure_as_json(error))
+        } else {
+            self.failure(error)
+        };
+        // There is nobody left to tell when even this fails.
+        print(io::stderr(), &text).ok();
+        ExitCode::from(1)
+    }
+
+    fn failure(&self, error: &Error) -> String {
+        match error {
+            Error::Service(failure) => format!("varde: {}\n", self.text(&failure.text)),
+            Error::Findings { file, findings } => findings
+                .iter()
+                .map(|finding| {
+                    let (text, remedy) = (self.text(&finding.text), self.text(&finding.remedy));
+                    format!(
+                        "{file}:{}:{}: {text}\n    {remedy}\n",
+                        finding.line, finding.column
+                    )
+                })
+                .collect(),
+            Error::Chain(faults) => faults
+                .iter()
+                .map(|fault| format!("varde: {}\n", self.text(fault)))
+                .collect(),
+        }
+    }
+
+    fn failure_as_json(&self, error: &Error) -> serde_json::Value {
+        match error {
+            Error::Service(failure) => json!({ "error": failure }),
+            Error::Findings { file, findings } => {
+                json!({ "error": { "kind": "invalid", "file": file, "findings": findings } })
+            }
+            Error::Chain(faults) => json!({ "error": { "kind": "failed", "faults": faults } }),
+        }
+    }
+}
+
+fn print(mut to: impl Write, text: &str) -> Result<(), Error> {
+    match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::io("write", "the answer", error))
+        }
+        _ => Ok(()),
+    }
+}
