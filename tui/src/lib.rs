@@ -1,1 +1,44 @@
-//! The console: the operators' login shell on a serial line.
+//! The console: what operators log in to on a serial line, at any hour and at any speed.
+//!
+//! ```text
+//! bytes ─▶ terminal::Parser ─▶ Event ─▶ on(&mut State) ─▶ Effect ─▶ runner ─▶ bus, guest, line
+//!                                ▲           │                         │
+//!                                └───────────┼───── answers, signals ──┘
+//!                                            ▼
+//!                       draw(&State) ─▶ ratatui ─▶ terminal::Serial ─▶ the fewest bytes
+//! ```
+//!
+//! All that comes in is one [`event::Event`] on one channel. [`on::on`] changes the [`state::State`] and says what is
+//! to be done; only the [`runner`] does it. [`draw::draw`] cannot change the state. The [`recorder`] keeps the events,
+//! so that a test can play a session again to the same screen.
+
+mod canvas;
+mod charset;
+mod command;
+mod dialog;
+pub mod draw;
+pub mod error;
+pub mod event;
+mod field;
+mod format;
+mod guest;
+mod keys;
+mod list;
+mod lock;
+pub mod on;
+mod page;
+mod power;
+pub mod recorder;
+mod reload;
+pub mod runner;
+mod secret;
+mod services;
+pub mod state;
+pub mod terminal;
+mod unlock;
+pub mod wake;
+mod words;
+
+pub use command::Cmd;
+pub use keys::{command as command_of, resolve};
+pub use page::PageId;

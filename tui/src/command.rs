@@ -1,0 +1,62 @@
+//! What the operator wants, whichever key says it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::page::PageId;
+
+/// A command, as data: it is what the key table gives, what the recorder keeps and what a replay feeds in again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cmd {
+    // Everywhere.
+    Page(PageId),
+    NextPage,
+    PreviousPage,
+    Help,
+    Language,
+    Colours,
+    Characters,
+    Lock,
+    Power,
+    LogOut,
+    Repaint,
+    // Lists, texts and dialogs.
+    Up,
+    Down,
+    Left,
+    Right,
+    PageUp,
+    PageDown,
+    First,
+    Last,
+    /// Enter: open what is picked, or answer.
+    Open,
+    Back,
+    // Fields and the editor.
+    Insert(char),
+    Paste(String),
+    Backspace,
+    Delete,
+    CutLine,
+    Done,
+    // Virtual machines.
+    Start,
+    ShutDown,
+    ForceOff,
+    Pause,
+    Console,
+    UnitLog,
+    // Site.
+    Diff,
+    RollBack,
+    FromMedia,
+    Edit,
+    // Log.
+    FilterText,
+    FilterUnit,
+    FilterPriority,
+    ThisBoot,
+    ClearFilter,
+    // Who did what.
+    Verify,
+}

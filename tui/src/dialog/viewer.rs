@@ -1,0 +1,161 @@
+//! A text to read, over the whole body: a file, a diff, findings, a log line, the help.
+
+use serde::{Deserialize, Serialize};
+use varde_bus::{Action, Text};
+
+use super::{Confirm, Dialog, Intent, Outcome, Why};
+use crate::canvas::{Canvas, Role};
+use crate::command::Cmd;
+use crate::state::State;
+use crate::words::both;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Viewer {
+    title: Text,
+    lines: Vec<Text>,
+    kind: Kind,
+    /// Where Enter leads.
+    next: Option<Next>,
+    top: usize,
+    left: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Lines as they are; long ones are panned.
+    Lines,
+    /// The same, with added and removed lines marked.
+    Diff,
+    /// Prose; long lines are wrapped.
+    Prose,
+}
+
+/// What was looked at before it is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Next {
+    Apply(String),
+    RollBack(u64),
+}
+
+impl Viewer {
+    pub fn new(title: Text, lines: Vec<Text>, kind: Kind) -> Self {
+        Self {
+            title,
+            lines,
+            kind,
+            next: None,
+            top: 0,
+            left: 0,
+        }
+    }
+
+    /// For a text that is the same in both languages.
+    pub fn of(title: Text, text: &str, kind: Kind) -> Self {
+        // A diff of nothing is said in words by its caller.
+        Self::new(title, text.lines().map(Text::same).collect(), kind)
+    }
+
+    pub fn then(mut self, next: Next) -> Self {
+        self.next = Some(next);
+        self
+    }
+
+    pub fn leads_on(&self) -> bool {
+        self.next.is_some()
+    }
+
+    pub(super) fn command(&mut self, cmd: &Cmd, page: usize) -> Outcome {
+        let last = self.lines.len().saturating_sub(1);
+        let step = page.saturating_sub(3).max(1);
+        match cmd {
+            Cmd::Back => return Outcome::Close,
+            Cmd::Open => {
+                if let Some(next) = &self.next {
+                    return Outcome::Over(Dialog::Confirm(next.confirm()));
+                }
+            }
+            Cmd::Up => self.top = self.top.saturating_sub(1),
+            Cmd::Down => self.top = (self.top + 1).min(self.lowest(last, step)),
+            Cmd::PageUp => self.top = self.top.saturating_sub(step),
+            Cmd::PageDown => self.top = (self.top + step).min(self.lowest(last, step)),
+            Cmd::First => self.top = 0,
+            Cmd::Last => self.top = self.lowest(last, step),
+            Cmd::Left => self.left = self.left.saturating_sub(20),
+            Cmd::Right if self.kind != Kind::Prose => {
+                let longest = self.lines.iter().map(|line| line.nb.chars().count()).max();
+                self.left = (self.left + 20).min(longest.unwrap_or(0));
+            }
+            _ => {}
+        }
+        Outcome::Stay
+    }
+
+    /// The lowest top line: a last page stays full, and wrapped prose may need all of it.
+    fn lowest(&self, last: usize, page: usize) -> usize {
+        match self.kind {
+            Kind::Prose => last,
+            Kind::Lines | Kind::Diff => (last + 1).saturating_sub(page),
+        }
+    }
+
+    pub(super) fn draw(&self, state: &State, canvas: &mut Canvas) {
+        canvas.text(1, 0, Role::Heading, state.say(&self.title));
+        let bottom = canvas.height();
+        let mut row = 2;
+        for line in self.lines.iter().skip(self.top) {
+            if row >= bottom {
+                break;
+            }
+            let line = state.say(line);
+            if self.kind == Kind::Prose {
+                row = if line.is_empty() {
+                    row + 1
+                } else {
+                    canvas.wrapped(1, row, Role::Plain, line)
+                };
+                continue;
+            }
+            let role = match (self.kind, line.as_bytes().first()) {
+                (Kind::Diff, Some(b'+')) => Role::Good,
+                (Kind::Diff, Some(b'-')) => Role::Bad,
+                (Kind::Diff, Some(b'@')) => Role::Quiet,
+                _ => Role::Plain,
+            };
+            let shown: String = line.replace('\t', "    ").chars().skip(self.left).collect();
+            let width = canvas.width().saturating_sub(1);
+            canvas.cell(1, row, width, role, &shown);
+            row += 1;
+        }
+    }
+}
+
+impl Next {
+    fn confirm(&self) -> Confirm {
+        match self {
+            Self::Apply(toml) => Confirm::new(
+                both(|words| words.apply_title().to_owned()),
+                vec![both(|words| words.apply_body().to_owned())],
+                both(|words| words.apply_no().to_owned()),
+                both(|words| words.apply_yes().to_owned()),
+                Intent::Act(Action::ApplySite {
+                    toml: toml.clone(),
+                    why: String::new(),
+                }),
+                Why::May,
+            ),
+            Self::RollBack(generation) => Confirm::new(
+                both(|words| words.roll_back_title(generation)),
+                vec![both(|words| words.roll_back_body(generation))],
+                both(|words| words.roll_back_no().to_owned()),
+                both(|words| words.roll_back_yes(generation)),
+                Intent::Act(Action::RollBackSite {
+                    generation: *generation,
+                    why: String::new(),
+                }),
+                Why::May,
+            ),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! All that comes in, and all that goes out.
+
+use serde::{Deserialize, Serialize};
+use varde_bus::audit::{Record, Verdict};
+use varde_bus::host::{HostStatus, LogLine, LogQuery};
+use varde_bus::hypervisor::{VmStatus, VmUsage};
+use varde_bus::site::{Generation, SiteSummary};
+use varde_bus::{Action, Failure, Finding, Text};
+
+use crate::command::Cmd;
+use crate::secret::Secret;
+use crate::terminal::{Characters, Key};
+
+/// Everything that can happen to the console comes as one of these, over one channel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    Key(Key),
+    Paste(String),
+    /// What a key means; recorded in place of the key.
+    Cmd(Cmd),
+    Size {
+        columns: u16,
+        rows: u16,
+    },
+    /// What the terminal turned out to understand.
+    Characters(Characters),
+    /// The time that [`crate::wake::next`] named has come.
+    Tick,
+    /// The clock was set: by so many milliseconds, forward or back.
+    ClockMoved(i64),
+    /// Keys went to a guest; which ones is nobody's business.
+    TypedInGuest,
+    Connected,
+    /// The bus cannot be reached.
+    Lost(Failure),
+    /// A service came or went.
+    Service {
+        service: Service,
+        up: bool,
+    },
+    VmChanged(VmStatus),
+    VmRemoved(String),
+    Activated(u64),
+    Recorded(Record),
+    Answered {
+        ask: Ask,
+        answer: Result<Answer, Failure>,
+    },
+    Performed {
+        action: Action,
+        result: Result<Text, Failure>,
+    },
+    Attached(String),
+    Detached {
+        vm: String,
+        /// `None`: the operator left.
+        failure: Option<Failure>,
+    },
+    Unlocked(Unlock),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Service {
+    Hypervisor,
+    Site,
+    Audit,
+    Host,
+}
+
+/// What came of a password.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unlock {
+    Right,
+    Wrong,
+    /// It could not be checked, and why.
+    Unchecked(String),
+}
+
+/// Something to find out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ask {
+    Vms,
+    Usage(String),
+    Host,
+    Site,
+    History,
+    Show(u64),
+    Diff { from: u64, to: u64 },
+    Check(String),
+    DiffText(String),
+    Log(LogQuery),
+    Records,
+    Verify,
+    MediaFiles,
+    MediaFile(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    Vms(Vec<VmStatus>),
+    Usage(VmUsage),
+    Host(HostStatus),
+    Site(SiteSummary),
+    History(Vec<Generation>),
+    Text(String),
+    Findings(Vec<Finding>),
+    Log(Vec<LogLine>),
+    Records(Vec<Record>),
+    Verdict(Verdict),
+    Names(Vec<String>),
+}
+
+/// What the runner is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    Ask(Ask),
+    Perform(Action),
+    /// Join the terminal to a guest's serial port.
+    Attach(String),
+    /// Leave the guest.
+    Detach,
+    Unlock(Secret),
+    /// Paint everything again, and find out anew what the terminal is.
+    Repaint,
+    LogOut,
+}
