@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use varde_machine::{Credential, Machine, cache_dir, disks};
 
 use crate::dialogue::{Step, patient};
@@ -19,6 +20,13 @@ use crate::snapshot::Snapshot;
 /// From power on to the login prompt by the full path took 76 s alone on two emulated processors.
 pub const BOOT: Duration = Duration::from_mins(5);
 
+/// Whether QEMU writes down every write and flush of the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writes {
+    Logged,
+    NotLogged,
+}
+
 pub struct Appliance {
     build: Rc<Build>,
     shape: Shape,
@@ -30,16 +38,27 @@ pub struct Appliance {
     /// How often it has been switched on: each time has logs of its own.
     runs: RefCell<u32>,
     /// The disks below ours; nobody may clear them away meanwhile.
-    _snapshot: Option<Snapshot>,
+    snapshot: Option<Snapshot>,
 }
 
 impl Appliance {
     /// An appliance at its login prompt, from the snapshot of its shape.
-    pub(crate) fn restored(build: &Rc<Build>, shape: Shape, logs: &Path, label: String) -> Result<Self> {
+    pub(crate) fn restored(
+        build: &Rc<Build>,
+        shape: Shape,
+        logs: &Path,
+        label: String,
+        writes: Writes,
+    ) -> Result<Self> {
         let snapshot = Snapshot::of(build, &shape)?;
         let (disk, variables, state) = (snapshot.disk(), snapshot.variables(), snapshot.state());
         let appliance = Self::off(build, shape, logs, label, Some(snapshot))?;
-        let machine = appliance.machine()?;
+        let mut machine = appliance.machine()?;
+        if writes == Writes::Logged {
+            let log = appliance.write_log();
+            std::fs::File::create(&log).on("create", &log)?;
+            machine.disk_log = Some(log);
+        }
         disks::branch(&build.toolbox, &disk, &machine.disk)?;
         disks::branch(&build.toolbox, &variables, &machine.variables)?;
         let process = appliance.start(machine, &["-incoming", "defer"])?;
@@ -81,7 +100,7 @@ impl Appliance {
             disks,
             process: RefCell::new(None),
             runs: RefCell::new(0),
-            _snapshot: snapshot,
+            snapshot,
         })
     }
 
@@ -119,6 +138,16 @@ impl Appliance {
         self.disks.path().join(DISK)
     }
 
+    /// The system disk as it was when this appliance was restored; nobody writes to it.
+    pub fn disk_before(&self) -> Option<PathBuf> {
+        self.snapshot.as_ref().map(Snapshot::disk)
+    }
+
+    /// Where QEMU logs what is written to the disk of [`crate::Scenario::restored_with_log`].
+    pub fn write_log(&self) -> PathBuf {
+        self.disks.path().join("writes.log")
+    }
+
     /// A folder for what a scenario makes of the disks, gone with the appliance.
     pub fn scratch(&self) -> &Path {
         self.disks.path()
@@ -146,6 +175,12 @@ impl Appliance {
     /// Waits for the login prompt and for the debug shell behind it, after power on or a restart.
     pub fn wait_for_login(&self) -> Result<()> {
         boot(&*self.process()?)
+    }
+
+    /// From here on [`Self::wait_for_login`] waits for a new prompt: to be said before what leads to a restart.
+    pub fn mark(&self) -> Result<()> {
+        self.process()?.line.send_bytes(Vec::new());
+        Ok(())
     }
 
     pub fn dialogue(&self, steps: &[Step<'_>]) -> Result<()> {
@@ -197,6 +232,39 @@ impl Appliance {
             code,
             output: text,
         })
+    }
+
+    /// Runs our own command line as root, which counts as an admin, and gives its JSON. It must succeed.
+    pub fn varde(&self, arguments: &str) -> Result<Value> {
+        let command = format!("varde --json {arguments}");
+        let said = self.sh(&command)?;
+        serde_json::from_str(&said).map_err(|_| Error::Command {
+            command,
+            code: 0,
+            output: format!("this is no JSON: {said}"),
+        })
+    }
+
+    /// Waits until a virtual machine is in this state, and gives what is known of it then. A machine that comes into a
+    /// state that it cannot leave by itself ends the wait at once.
+    pub fn vm_in(&self, name: &str, state: &str, bound: Duration) -> Result<Value> {
+        let bound = patient(bound);
+        let end = Instant::now() + bound;
+        loop {
+            let vm = self.varde(&format!("vm show {name}"))?;
+            if vm["state"] == state {
+                return Ok(vm);
+            }
+            let stuck = ["crashed", "blocked"].iter().any(|bad| vm["state"] == *bad);
+            if stuck || Instant::now() >= end {
+                return Err(Error::Bound {
+                    what: format!("{name} {state}"),
+                    bound,
+                    last: format!("{vm:#}"),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
 
     /// Writes a file in the appliance.
@@ -284,7 +352,7 @@ pub(crate) fn machine(build: &Build, shape: &Shape, dir: &Path) -> Result<Machin
 pub(crate) fn boot(process: &Process) -> Result<()> {
     process
         .line
-        .dialogue(&[Step::Within(BOOT.as_secs()), Step::WaitFor("login:")])
+        .dialogue(&[Step::Within(BOOT.as_secs()), Step::WaitForRaw("login:")])
         .inspect_err(|_| drop(process.alive()))?;
     process.shell.set_up(Duration::from_mins(1))?;
     // Some unit may have failed: then the word is `degraded` and the scenario that looks for that says so.

@@ -31,6 +31,14 @@ const FLUSH: u64 = 1;
 const DISCARD: u64 = 4;
 const MARK: u64 = 8;
 
+/// How many entries a log has by now. QEMU brings this number up to date at each flush.
+pub fn entries(log: &Path) -> Result<u64> {
+    let mut head = [0; 24];
+    let mut file = File::open(log).on("open", log)?;
+    file.read_exact(&mut head).on("read", log)?;
+    Ok(u64::from_le_bytes(std::array::from_fn(|byte| head[16 + byte])))
+}
+
 /// Reads a log: one sector with magic, version, number of entries and sector size, then entries of one sector each
 /// (first sector, number of sectors, flags, length of data), each followed by its data; all numbers little-endian.
 pub fn read_log(mut log: impl Read) -> Result<Vec<Request>> {
@@ -52,7 +60,7 @@ pub fn read_log(mut log: impl Read) -> Result<Vec<Request>> {
     }
     skip(&mut log, sector - 28)?;
     let mut requests = Vec::new();
-    for _ in 0..entries {
+    for _entry in 0..entries {
         let mut entry = [0; 32];
         log.read_exact(&mut entry)
             .doing("read an entry of the log of writes")?;

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::appliance::Appliance;
+use crate::appliance::{Appliance, Writes};
 use crate::error::{Context, Result};
 use crate::shape::{Build, Shape};
 
@@ -24,7 +24,12 @@ impl Scenario {
 
     /// An appliance of this shape at its login prompt, from a snapshot.
     pub fn restored(&self, shape: Shape) -> Result<Rc<Appliance>> {
-        self.add(|label| Appliance::restored(&self.build, shape, &self.logs, label))
+        self.add(|label| Appliance::restored(&self.build, shape, &self.logs, label, Writes::NotLogged))
+    }
+
+    /// As [`Self::restored`], and each write and flush of its disk is logged from then on: for [`crate::cut`].
+    pub fn restored_with_log(&self, shape: Shape) -> Result<Rc<Appliance>> {
+        self.add(|label| Appliance::restored(&self.build, shape, &self.logs, label, Writes::Logged))
     }
 
     /// An appliance of this shape that is switched on for the first time, now.

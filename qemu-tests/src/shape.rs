@@ -31,6 +31,8 @@ pub struct Shape {
     pub disk: u64,
     /// Whether the disk of demo guests is attached.
     pub media: bool,
+    /// A virtual machine that runs, its checks passed, in the snapshot.
+    pub running: Option<&'static str>,
 }
 
 impl Default for Shape {
@@ -40,6 +42,7 @@ impl Default for Shape {
             memory: 4096,
             disk: 16 << 30,
             media: true,
+            running: None,
         }
     }
 }
@@ -49,10 +52,7 @@ impl Shape {
     pub fn acceptance() -> Result<Self> {
         let site = match std::env::var_os("VARDE_SITE").map(PathBuf::from) {
             None => SITE.to_owned(),
-            Some(path) => {
-                let text = std::fs::read_to_string(&path).on("read the site", &path)?;
-                text
-            }
+            Some(path) => std::fs::read_to_string(&path).on("read the site", &path)?,
         };
         let site = format!("{site}\n{ACCOUNT}");
         Ok(Self {

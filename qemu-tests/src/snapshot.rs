@@ -6,20 +6,25 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use varde_machine::{cache_dir, disks};
 
 use crate::appliance::{BOOT, boot, machine};
 use crate::dialogue::patient;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::process::Process;
 use crate::shape::{Build, Shape};
 
 /// Snapshots that are kept: a few shapes of one build, and the build before.
 const KEPT: usize = 6;
+/// A guest inside the emulated machine came up within 40 s when that machine had both processors for itself.
+const GUEST: Duration = Duration::from_mins(5);
 
 pub struct Snapshot {
     dir: PathBuf,
+    /// The snapshot whose disks lie below ours.
+    _below: Option<Box<Snapshot>>,
     /// Held as long as the snapshot is in use.
     _used: File,
 }
@@ -39,6 +44,10 @@ impl Snapshot {
 
     /// The snapshot of this shape, made now if there is none.
     pub fn of(build: &Build, shape: &Shape) -> Result<Self> {
+        let below = match shape.running {
+            None => None,
+            Some(_) => Some(Box::new(Self::of(build, &at_rest(shape))?)),
+        };
         let all = cache_dir()?.join("snapshots");
         fs::create_dir_all(&all).on("create", &all)?;
         let key = build.key(shape)?;
@@ -53,13 +62,17 @@ impl Snapshot {
                 .on("open", &lock_path)?;
             lock.lock_shared().on("lock", &lock_path)?;
             if complete.exists() {
-                return Ok(Self { dir, _used: lock });
+                return Ok(Self {
+                    dir,
+                    _below: below,
+                    _used: lock,
+                });
             }
             lock.unlock().on("unlock", &lock_path)?;
             lock.lock().on("lock", &lock_path)?;
             if !complete.exists() {
                 clear(&all, &key)?;
-                make(build, shape, &dir)?;
+                make(build, shape, below.as_deref(), &dir)?;
                 File::create(&complete).on("create", &complete)?;
             }
             // Once more round: between giving the lock back and sharing it, the snapshot may have been cleared away.
@@ -67,23 +80,55 @@ impl Snapshot {
     }
 }
 
-fn make(build: &Build, shape: &Shape, dir: &Path) -> Result<()> {
+/// The shape before any virtual machine was started.
+fn at_rest(shape: &Shape) -> Shape {
+    Shape {
+        running: None,
+        ..shape.clone()
+    }
+}
+
+fn make(build: &Build, shape: &Shape, below: Option<&Snapshot>, dir: &Path) -> Result<()> {
     if dir.exists() {
         fs::remove_dir_all(dir).on("clear", dir)?;
     }
     fs::create_dir_all(dir).on("create", dir)?;
     let machine = machine(build, shape, dir)?;
-    disks::overlay(&build.toolbox, &build.image, &machine.disk, shape.disk)?;
-    disks::variables(&build.toolbox, &machine.variables)?;
-    let process = Process::start(build, machine, dir, "snapshot", &[])?;
-    process.run()?;
-    boot(&process)?;
+    let process = if let (Some(below), Some(vm)) = (below, shape.running) {
+        disks::branch(&build.toolbox, &below.disk(), &machine.disk)?;
+        disks::branch(&build.toolbox, &below.variables(), &machine.variables)?;
+        let process = Process::start(build, machine, dir, "snapshot", &["-incoming", "defer"])?;
+        process.restore(&below.state())?;
+        start(&process, vm)?;
+        process
+    } else {
+        disks::overlay(&build.toolbox, &build.image, &machine.disk, shape.disk)?;
+        disks::variables(&build.toolbox, &machine.variables)?;
+        let process = Process::start(build, machine, dir, "snapshot", &[])?;
+        process.run()?;
+        boot(&process)?;
+        process
+    };
     process
         .qmp
         .borrow_mut()
         .save_state(&dir.join("state"), patient(BOOT))?;
     process.quit()?;
     Ok(())
+}
+
+/// Starts a virtual machine and waits until its checks have passed.
+fn start(process: &Process, vm: &str) -> Result<()> {
+    let command = format!("varde --lang en vm start {vm} --wait {}", GUEST.as_secs());
+    let output = process.shell.run_within(&command, GUEST)?;
+    if output.code == 0 {
+        return Ok(());
+    }
+    Err(Error::Command {
+        command,
+        code: output.code,
+        output: output.text,
+    })
 }
 
 /// Makes room: the oldest snapshots that nobody uses go.

@@ -1,0 +1,230 @@
+//! The site: what is refused, and what is left when the power or the disk gives out in the middle.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use varde_qemu_tests::Step::{Send, WaitFor, WaitForMatch, WaitGone};
+use varde_qemu_tests::cut::{self, FileSystem, Lost, Request};
+use varde_qemu_tests::{ADMIN, Appliance, Error, Result, Shape, scenario};
+use varde_site::Store;
+
+const NEW_TITLE: &str = "Etter strømbruddet på Værøy";
+
+fn old() -> String {
+    Shape::default()
+        .site
+        .expect("the scenarios' own shape has a site")
+}
+
+fn new() -> String {
+    old().replace("Prøvested Værøy", NEW_TITLE)
+}
+
+/// Number of the active generation, as the file system has it.
+fn active(appliance: &Appliance) -> Result<String> {
+    appliance.sh("readlink /var/lib/varde/site/active")
+}
+
+#[test]
+fn a_faulty_site_is_refused_with_its_place_and_remedy_and_changes_nothing() {
+    scenario(|scenario| {
+        let appliance = scenario.appliance()?;
+        let before = (active(&appliance)?, appliance.varde("site history")?);
+        let faulty = old().replacen("memory = ", "memroy = ", 1);
+        let line = 1 + faulty
+            .lines()
+            .position(|line| line.starts_with("memroy"))
+            .expect("it was put there");
+        appliance.write("/run/faulty.toml", &faulty)?;
+        for verb in ["check", "apply --why prøve"] {
+            let said = appliance.run(&format!("varde --lang en site {verb} /run/faulty.toml"))?;
+            assert_eq!(said.code, 1, "{}", said.text);
+            let place = format!("/run/faulty.toml:{line}:1: ");
+            assert!(said.text.contains(&place), "{place} is not in:\n{}", said.text);
+            assert!(
+                said.text.contains("memory"),
+                "the nearest name is not in:\n{}",
+                said.text
+            );
+        }
+        assert_eq!((active(&appliance)?, appliance.varde("site history")?), before);
+
+        // The same on the screen: the file is typed into the editor, and the editor keeps it.
+        appliance.log_in(ADMIN)?;
+        appliance.dialogue(&[
+            WaitFor("Oversikt"),
+            Send("3e"),
+            WaitFor("site.toml, linje 1"),
+            Send("version = 1<enter>vesrion = 2<enter><ctrl-d>"),
+            WaitFor("Filen kan ikke tas i bruk"),
+            WaitForMatch("linje 2, tegn 1"),
+            WaitFor("version"),
+        ])?;
+        assert_eq!(active(&appliance)?, before.0);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_full_disk_refuses_changes_with_the_reason_and_nothing_falls_over() {
+    scenario(|scenario| {
+        let appliance = scenario.appliance()?;
+        let before = active(&appliance)?;
+        appliance.write("/run/new.toml", &new())?;
+        appliance.sh("fallocate -l 100T /var/fill 2>/dev/null; dd if=/dev/zero of=/var/fill bs=1M oflag=append conv=notrunc 2>/dev/null; sync; true")
+            .or_else(|_| Ok::<_, Error>(String::new()))?;
+        let said = appliance.run("varde --json site apply /run/new.toml --why prøve")?;
+        assert_eq!(
+            said.code, 1,
+            "a change that cannot be kept was taken: {}",
+            said.text
+        );
+        assert!(
+            said.text.contains("space") || said.text.contains("full"),
+            "the reason is not named: {}",
+            said.text
+        );
+        assert_eq!(active(&appliance)?, before);
+        // The console still opens and says so.
+        appliance.log_in(ADMIN)?;
+        appliance.dialogue(&[
+            WaitFor("Oversikt"),
+            WaitForMatch("Datadisk: 0|Datadisk: [0-9,]+ [KM]iB"),
+        ])?;
+        assert_eq!(appliance.sh("systemctl --failed --no-legend --plain")?, "");
+        appliance.sh("rm /var/fill && sync")?;
+        appliance.sh("varde site apply /run/new.toml --why prøve")?;
+        appliance.sh("varde audit verify")?;
+        appliance.dialogue(&[Send("3"), WaitFor(NEW_TITLE), WaitGone("Prøvested Værøy")])
+    });
+}
+
+/// States that are judged at most: each costs a second or so.
+const STATES: usize = 48;
+
+#[test]
+fn a_power_cut_at_any_write_of_an_apply_leaves_the_old_or_the_new_site() {
+    scenario(|scenario| {
+        let appliance = scenario.restored_with_log(Shape::default())?;
+        let partition = appliance.sh(
+            "p=$(readlink -f /dev/disk/by-partlabel/varde-data); cat /sys/class/block/${p#/dev/}/start /sys/class/block/${p#/dev/}/size",
+        )?;
+        let sectors: Vec<u64> = partition.lines().filter_map(|line| line.parse().ok()).collect();
+        let [start, length] = sectors[..] else {
+            panic!("no partition varde-data: {partition}")
+        };
+        appliance.write("/run/new.toml", &new())?;
+        appliance.sh("sync")?;
+        let begun = cut::entries(&appliance.write_log())?;
+        appliance.sh("varde site apply /run/new.toml --why prøve")?;
+        let done = cut::entries(&appliance.write_log())?;
+        appliance.sh("sync")?;
+        appliance.cut_power()?;
+
+        let log = appliance.write_log();
+        let requests = cut::read_log(std::io::BufReader::new(
+            std::fs::File::open(&log).expect("QEMU wrote it"),
+        ))?;
+        let (begun, done) = (as_place(begun), as_place(done));
+        let disk = appliance.disk_before().expect("it was restored from a snapshot");
+        let base = appliance.scratch().join("data.raw");
+        let data = FileSystem::extract(
+            &appliance.build().toolbox,
+            &disk,
+            start * 512,
+            length * 512,
+            &base,
+        )?;
+        let judge = |asked: usize, lost: Lost| -> Result<bool> {
+            let dump = appliance.scratch().join("judged");
+            data.after(&cut::survivors(&requests, asked, lost), "/lib/varde/site", &dump)?;
+            let title = match Store::open(dump.join("site")).active() {
+                Ok(Some(active)) => active.site.site.title,
+                other => panic!("cut after request {asked}, lost {lost:?}: {other:?}"),
+            };
+            std::fs::remove_dir_all(&dump).expect("it was just made");
+            match title.as_str() {
+                NEW_TITLE => Ok(true),
+                "Prøvested Værøy" => Ok(false),
+                other => panic!("cut after request {asked}, lost {lost:?}: the site is {other:?}"),
+            }
+        };
+
+        let states = states(&requests, begun, done);
+        let mut counts = [0, 0];
+        for (asked, lost) in &states {
+            counts[usize::from(judge(*asked, *lost)?)] += 1;
+        }
+        scenario.report(&format!(
+            "{} requests of one apply, {} states judged: {} old, {} new, none neither",
+            done - begun,
+            states.len(),
+            counts[0],
+            counts[1]
+        ));
+        assert!(!judge(begun, Lost::Unflushed)?, "it was new before it began");
+        assert!(
+            judge(done, Lost::Unflushed)?,
+            "apply said done, and a power cut took it back"
+        );
+        Ok(())
+    });
+}
+
+fn as_place(entries: u64) -> usize {
+    usize::try_from(entries).expect("a log that was read has fewer entries than memory has bytes")
+}
+
+/// Moments and losses that differ: after each write nothing lost, before each flush something lost.
+fn states(requests: &[Request], begun: usize, done: usize) -> Vec<(usize, Lost)> {
+    let mut states = BTreeSet::new();
+    for asked in begun..=done {
+        if asked > begun && matches!(requests[asked - 1], Request::Write { .. }) {
+            states.insert((asked, 0));
+        }
+        if requests.get(asked) == Some(&Request::Flush) {
+            states.extend((1..=3).map(|lost| (asked, lost)));
+        }
+    }
+    let step = states.len().div_ceil(STATES).max(1);
+    states
+        .into_iter()
+        .step_by(step)
+        .map(|(asked, lost)| {
+            let lost = match lost {
+                0 => Lost::Nothing,
+                1 => Lost::Unflushed,
+                of => Lost::EverySecond { from: of - 2 },
+            };
+            (asked, lost)
+        })
+        .collect()
+}
+
+#[test]
+fn an_appliance_whose_power_was_cut_during_an_apply_boots_with_a_whole_site() {
+    scenario(|scenario| {
+        let appliance = scenario.appliance()?;
+        appliance.write("/run/new.toml", &new())?;
+        appliance.sh("sync")?;
+        let process = appliance.process()?;
+        let before = process.qmp.borrow_mut().writes("disk")?;
+        process.shell.start("varde site apply /run/new.toml --why prøve");
+        // Somewhere in the middle: the whole apply takes some tens of writes.
+        let end = std::time::Instant::now() + Duration::from_secs(60);
+        while process.qmp.borrow_mut().writes("disk")? < before + 12 && std::time::Instant::now() < end {}
+        drop(process);
+        appliance.cut_power()?;
+        appliance.power_on()?;
+        appliance.wait_for_login()?;
+        let summary = appliance.varde("status")?.to_string();
+        assert!(
+            summary.contains(NEW_TITLE) || summary.contains("Prøvested Værøy"),
+            "{summary}"
+        );
+        assert_eq!(appliance.sh("systemctl --failed --no-legend --plain")?, "");
+        appliance.sh("varde audit verify")?;
+        appliance.log_in(ADMIN)?;
+        appliance.dialogue(&[WaitFor("Oversikt")])
+    });
+}
