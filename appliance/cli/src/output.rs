@@ -49,7 +49,7 @@ impl Output {
     /// Prints why it failed, on standard error, and gives the exit code.
     pub fn failed(&self, error: &Error) -> ExitCode {
         let text = if self.json {
-            format!("{:#}\n", self.failure_as_json(error))
+            format!("{:#}\n", failure_as_json(error))
         } else {
             self.failure(error)
         };
@@ -77,15 +77,15 @@ impl Output {
                 .collect(),
         }
     }
+}
 
-    fn failure_as_json(&self, error: &Error) -> serde_json::Value {
-        match error {
-            Error::Service(failure) => json!({ "error": failure }),
-            Error::Findings { file, findings } => {
-                json!({ "error": { "kind": "invalid", "file": file, "findings": findings } })
-            }
-            Error::Chain(faults) => json!({ "error": { "kind": "failed", "faults": faults } }),
+fn failure_as_json(error: &Error) -> serde_json::Value {
+    match error {
+        Error::Service(failure) => json!({ "error": failure }),
+        Error::Findings { file, findings } => {
+            json!({ "error": { "kind": "invalid", "file": file, "findings": findings } })
         }
+        Error::Chain(faults) => json!({ "error": { "kind": "failed", "faults": faults } }),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use varde_bus::hypervisor::{ChangedStream, VmState, VmStatus};
 use varde_bus::{Client, Failure, FailureKind};
 
@@ -77,7 +76,7 @@ impl<'a> Waiter<'a> {
                 Progress::OnTheWay => {}
             }
             status = loop {
-                let Some(change) = self.changes.next().await else {
+                let Some(change) = varde_bus::next(&mut self.changes).await else {
                     return Err(Failure::new(
                         FailureKind::Unknown,
                         "Forbindelsen til tjenestene ble brutt; se på tilstanden før du prøver igjen",
