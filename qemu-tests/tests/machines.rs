@@ -8,7 +8,7 @@ use varde_qemu_tests::{OPERATOR, Shape, scenario};
 /// A guest that boots inside an emulated machine.
 const GUEST: Duration = Duration::from_mins(5);
 /// What needs no guest to boot.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 fn with_a_running_guest() -> Shape {
     Shape {

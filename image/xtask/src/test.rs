@@ -25,6 +25,9 @@ pub struct Arguments {
     /// Run the acceptance scenarios against this site, and nothing else
     #[arg(long, value_name = "FILE")]
     site: Option<PathBuf>,
+    /// Run only the scenarios whose names hold one of these, and nothing else
+    #[arg(value_name = "SCENARIO", conflicts_with = "site")]
+    scenarios: Vec<String>,
 }
 
 pub fn command(arguments: &Arguments) -> Result<()> {
@@ -38,7 +41,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     let tools = Tools::ensure(&built)?;
     let mut report = Report::default();
 
-    if arguments.site.is_none() {
+    if arguments.site.is_none() && arguments.scenarios.is_empty() {
         report.step("form", || {
             run(
                 "Checking the form",
@@ -91,6 +94,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
             nextest.env("VARDE_SITE", site);
             nextest.args(["-E", "binary(acceptance)"]);
         }
+        nextest.args(&arguments.scenarios);
         let done = tests("Running the scenarios", &mut nextest);
         keep_junit(&output.join("junit-end-to-end.xml"))?;
         done
