@@ -1,0 +1,80 @@
+//! Looks after the virtual machines, and answers for them on the bus.
+
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use varde_bus::Failure;
+use varde_bus::hypervisor::{NAME, PATH};
+use varde_bus::site::SiteProxy;
+use varde_hypervisor::daemon::{self, Handle};
+use varde_hypervisor::paths::Paths;
+use varde_hypervisor::service::{self, Hypervisor};
+use varde_hypervisor::site;
+use varde_hypervisor::systemd::Systemd;
+use zbus::Connection;
+use zbus::export::futures_core::Stream;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("varde-hypervisord: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), Failure> {
+    let paths = Paths::from_environment();
+    let connection = Connection::system().await?;
+    let (systemd, unit_news) = Systemd::new(&connection).await?;
+    let (handle, publications) = daemon::spawn(paths.clone(), Arc::new(systemd), unit_news);
+
+    // Listened to before the first reading, so that no generation falls between.
+    let activations = SiteProxy::new(&connection).await?.receive_activated().await?;
+    read_site(&handle, &paths).await;
+    let following = follow_site(activations, handle.clone(), paths.clone());
+
+    let interface = Hypervisor::new(&connection, handle, paths).await?;
+    connection.object_server().at(PATH, interface).await?;
+    connection.request_name(NAME).await?;
+    // Without systemd there is nobody to tell.
+    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+        eprintln!("cannot tell systemd that the service is ready: {error}");
+    }
+
+    let mut terminate = signal()?;
+    tokio::select! {
+        result = service::publish(&connection, publications) => result,
+        () = following => Ok(()),
+        _ = terminate.recv() => Ok(()),
+        () = connection.closed() => Ok(()),
+    }
+}
+
+fn signal() -> Result<tokio::signal::unix::Signal, Failure> {
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        .map_err(|error| Failure::from(zbus::Error::from(error)))
+}
+
+/// The machines of the active generation. A generation that cannot be read changes nothing.
+async fn read_site(handle: &Handle, paths: &Paths) {
+    match site::active(paths) {
+        Ok(Some(site)) => handle.site(site).await,
+        Ok(None) => {}
+        Err(error) => {
+            eprintln!("the active generation cannot be read: {error}; the machines stay as they are")
+        }
+    }
+}
+
+async fn follow_site(mut activations: varde_bus::site::ActivatedStream, handle: Handle, paths: Paths) {
+    while std::future::poll_fn(|context| Pin::new(&mut activations).poll_next(context))
+        .await
+        .is_some()
+    {
+        read_site(&handle, &paths).await;
+    }
+}

@@ -1,0 +1,119 @@
+//! The commands that are used, with what they take and give.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::Event;
+
+/// A command of QMP; its fields are the arguments.
+pub trait Command: Serialize {
+    const NAME: &'static str;
+    type Answer: DeserializeOwned;
+}
+
+/// What commands without a result return.
+#[derive(Debug, Deserialize)]
+pub struct Nothing {}
+
+macro_rules! command {
+    ($(#[$doc:meta])* $type:ident = $name:literal -> $answer:ty) => {
+        $(#[$doc])*
+        #[derive(Debug, Serialize)]
+        pub struct $type {}
+        impl Command for $type {
+            const NAME: &'static str = $name;
+            type Answer = $answer;
+        }
+    };
+}
+
+command!(
+    /// Ends the negotiation that the greeting begins.
+    Capabilities = "qmp_capabilities" -> Nothing
+);
+command!(
+    /// Whether the guest runs. That it answers at all says that the disks are open.
+    QueryStatus = "query-status" -> Status
+);
+command!(
+    /// Presses the power button (ACPI).
+    PowerDown = "system_powerdown" -> Nothing
+);
+command!(
+    /// Ends QEMU, disks closed in order; for the guest it is a power cut.
+    Quit = "quit" -> Nothing
+);
+command!(
+    /// Halts the processors.
+    Stop = "stop" -> Nothing
+);
+command!(
+    /// Lets the processors go on.
+    Continue = "cont" -> Nothing
+);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Status {
+    pub running: bool,
+    pub status: RunState,
+}
+
+/// `RunState` of QEMU, as far as it makes a difference here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunState {
+    Running,
+    Paused,
+    /// Not started yet, as a target of a migration or under `-S`.
+    Prelaunch,
+    /// The disk of the host is full or failing; the guest waits.
+    IoError,
+    /// KVM gave up on a virtual processor.
+    InternalError,
+    GuestPanicked,
+    Shutdown,
+    #[serde(other)]
+    Other,
+}
+
+/// Why QEMU ends: the event `SHUTDOWN`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Shutdown {
+    /// The guest asked for it.
+    pub guest: bool,
+    #[serde(default)]
+    pub reason: String,
+}
+
+impl Shutdown {
+    pub fn of(event: &Event) -> Option<Self> {
+        if event.name != "SHUTDOWN" {
+            return None;
+        }
+        Some(serde_json::from_value(event.data.clone()).unwrap_or(Self {
+            guest: false,
+            reason: String::new(),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_state_of_a_newer_qemu_is_other() {
+        let status: Status =
+            serde_json::from_str(r#"{"running": false, "status": "colo"}"#).expect("readable");
+        assert_eq!(status.status, RunState::Other);
+    }
+
+    #[test]
+    fn a_shutdown_without_details_is_still_one() {
+        let event = Event {
+            name: "SHUTDOWN".into(),
+            data: serde_json::Value::Null,
+        };
+        assert!(Shutdown::of(&event).is_some_and(|shutdown| !shutdown.guest));
+    }
+}
