@@ -103,13 +103,17 @@ impl Store {
 
     /// The generation that counts; `None` while there has never been one.
     pub fn active(&self) -> Result<Option<Active>, StoreError> {
-        let Some(number) = self.active_number()? else {
-            return Ok(None);
-        };
+        self.active_number()?
+            .map(|number| self.generation(number))
+            .transpose()
+    }
+
+    /// Any generation, whole.
+    pub fn generation(&self, number: u64) -> Result<Active, StoreError> {
         let record = self.record(number)?;
         let text = self.text(&record)?;
         let site = parse(&text).map_err(|findings| StoreError::Invalid { number, findings })?;
-        Ok(Some(Active { record, site, text }))
+        Ok(Active { record, site, text })
     }
 
     /// The number that the link names, whether or not what it names is whole.

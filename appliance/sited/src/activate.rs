@@ -1,0 +1,106 @@
+//! Has the active generation rendered and the network told, over the bus.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use varde_bus::{Failure, FailureKind};
+use zbus::export::futures_core::Stream;
+use zbus::names::BusName;
+use zbus::{Connection, OwnedObjectPath};
+
+const UNIT: &str = "varde-render.service";
+/// Rendering takes milliseconds; after so long something is stuck.
+const BOUND: Duration = Duration::from_secs(30);
+const NETWORK: &str = "org.freedesktop.network1";
+
+#[zbus::proxy(
+    interface = "org.freedesktop.systemd1.Manager",
+    default_service = "org.freedesktop.systemd1",
+    default_path = "/org/freedesktop/systemd1"
+)]
+trait Manager {
+    fn subscribe(&self) -> zbus::Result<()>;
+    fn restart_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
+
+    #[zbus(signal)]
+    fn job_removed(&self, id: u32, job: OwnedObjectPath, unit: String, result: String) -> zbus::Result<()>;
+}
+
+#[zbus::proxy(
+    interface = "org.freedesktop.network1.Manager",
+    default_service = "org.freedesktop.network1",
+    default_path = "/org/freedesktop/network1"
+)]
+trait Network {
+    fn reload(&self) -> zbus::Result<()>;
+}
+
+/// Runs `varde-render.service` and waits until it is done.
+pub(crate) async fn render(connection: &Connection) -> Result<(), Failure> {
+    timeout(BOUND, render_unbounded(connection)).await.map_err(|_| {
+        Failure::new(
+            FailureKind::Unknown,
+            format!(
+                "{UNIT} ble ikke ferdig på {} sekunder. Se i loggen hvorfor",
+                BOUND.as_secs()
+            ),
+            format!(
+                "{UNIT} was not done within {} seconds. The log says why",
+                BOUND.as_secs()
+            ),
+        )
+    })?
+}
+
+async fn render_unbounded(connection: &Connection) -> Result<(), Failure> {
+    let manager = ManagerProxy::builder(connection)
+        .cache_properties(zbus::proxy::CacheProperties::No)
+        .build()
+        .await?;
+    manager.subscribe().await?;
+    // Listening before asking, because a short job may be over before the answer is here.
+    let mut removed = std::pin::pin!(manager.receive_job_removed().await?);
+    // Restarting rather than starting: a run that is under way may have read the generation before.
+    let job = manager.restart_unit(UNIT, "replace").await?;
+    loop {
+        let Some(signal) = std::future::poll_fn(|context| removed.as_mut().poll_next(context)).await else {
+            return Err(Failure::new(
+                FailureKind::Unknown,
+                format!("Forbindelsen til systemd ble brutt mens {UNIT} gikk"),
+                format!("The connection to systemd was lost while {UNIT} ran"),
+            ));
+        };
+        let Ok(ended) = signal.args() else {
+            continue;
+        };
+        if *ended.job() != job {
+            continue;
+        }
+        if ended.result() == "done" {
+            return Ok(());
+        }
+        return Err(Failure::new(
+            FailureKind::Failed,
+            format!("{UNIT} mislyktes ({}). Se i loggen hvorfor", ended.result()),
+            format!("{UNIT} failed ({}). The log says why", ended.result()),
+        ));
+    }
+}
+
+/// Tells systemd-networkd to read its files anew. Where it does not run yet, it will read them when it starts.
+pub(crate) async fn reload_network(connection: &Connection) -> Result<(), Failure> {
+    let bus = zbus::fdo::DBusProxy::new(connection).await?;
+    let name = BusName::try_from(NETWORK).map_err(zbus::Error::from)?;
+    if !bus.name_has_owner(name).await.map_err(zbus::Error::from)? {
+        return Ok(());
+    }
+    let network = NetworkProxy::new(connection).await?;
+    match timeout(BOUND, network.reload()).await {
+        Ok(done) => done.map_err(Failure::from),
+        Err(_) => Err(Failure::new(
+            FailureKind::Unknown,
+            "Nettverkstjenesten svarte ikke på at nettene er endret",
+            "The network service did not answer that the networks have changed",
+        )),
+    }
+}

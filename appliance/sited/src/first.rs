@@ -1,0 +1,208 @@
+//! The first generation of a new machine.
+
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use varde_site::{Finding, LONGEST_FILE, Origin, Source, Store, Text, parse};
+
+use crate::Error;
+
+/// Where a first site may be, best first; the demo of the image is the last resort.
+#[derive(Clone, Debug)]
+pub struct Candidates {
+    pub credential: Option<PathBuf>,
+    pub media: PathBuf,
+    pub demo: PathBuf,
+}
+
+impl Candidates {
+    /// Those of the running system.
+    pub fn of_system() -> Self {
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        Self {
+            credential: credentials.map(|folder| folder.join("varde.site")),
+            media: "/run/varde/media/site.toml".into(),
+            demo: "/usr/share/varde/site.toml".into(),
+        }
+    }
+}
+
+/// Makes the first generation, unless there is one; gives its number if it did.
+///
+/// A site that was offered and cannot be used does not leave the machine without accounts: the demo runs, and the
+/// record says what was wrong.
+pub fn make(store: &Store, candidates: &Candidates, when: i64) -> Result<Option<u64>, Error> {
+    if store.active_number()?.is_some() {
+        return Ok(None);
+    }
+    let (text, source, problem) = choose(candidates)?;
+    if let Some(problem) = &problem {
+        eprintln!("{problem}");
+    }
+    let origin = Origin {
+        who: "first-boot".to_owned(),
+        why: String::new(),
+        source,
+        problem,
+    };
+    Ok(Some(store.writer()?.commit(&text, &origin, when)?))
+}
+
+fn choose(candidates: &Candidates) -> Result<(String, Source, Option<Text>), Error> {
+    let offers = [
+        (candidates.credential.as_deref(), Source::Credential),
+        (Some(candidates.media.as_path()), Source::Media),
+    ];
+    for (path, source) in offers {
+        let Some(path) = path else {
+            continue;
+        };
+        match read(path) {
+            Ok(Some(text)) => match parse(&text) {
+                Ok(_) => return Ok((text, source, None)),
+                Err(findings) => return demo(candidates, Some(refused(path, &findings))),
+            },
+            Ok(None) => {}
+            Err(error) => return demo(candidates, Some(unreadable(path, &error))),
+        }
+    }
+    demo(candidates, None)
+}
+
+fn demo(candidates: &Candidates, problem: Option<Text>) -> Result<(String, Source, Option<Text>), Error> {
+    let path = &candidates.demo;
+    let bad = |detail: String| Error::Demo {
+        path: path.clone(),
+        detail,
+    };
+    let text = read(path).map_err(|error| Error::io("read", path, error))?;
+    let text = text.ok_or_else(|| bad("it is not there".to_owned()))?;
+    parse(&text).map_err(|findings| bad(first_of(&findings).en))?;
+    Ok((text, Source::Demo, problem))
+}
+
+/// `None` where there is no such file.
+fn read(path: &Path) -> io::Result<Option<String>> {
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Ok(found) if found.len() > LONGEST_FILE as u64 => {
+            return Err(io::Error::new(ErrorKind::FileTooLarge, "the file is too large"));
+        }
+        _ => {}
+    }
+    std::fs::read_to_string(path).map(Some)
+}
+
+fn refused(path: &Path, findings: &[Finding]) -> Text {
+    let first = first_of(findings);
+    let (path, count) = (path.display(), findings.len());
+    Text::new(
+        format!(
+            "Demoen kjører, fordi {path} har {count} feil; den første er på {}",
+            first.nb
+        ),
+        format!(
+            "The demo runs, because {path} has {count} faults; the first is on {}",
+            first.en
+        ),
+    )
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Text {
+    let path = path.display();
+    Text::new(
+        format!("Demoen kjører, fordi {path} ikke kunne leses: {error}"),
+        format!("The demo runs, because {path} could not be read: {error}"),
+    )
+}
+
+/// With its place.
+pub(crate) fn first_of(findings: &[Finding]) -> Text {
+    let Some(first) = findings.first() else {
+        return Text::default();
+    };
+    let (line, column) = (first.line, first.column);
+    Text::new(
+        format!(
+            "linje {line}, tegn {column}: {}. {}",
+            first.text.nb, first.remedy.nb
+        ),
+        format!(
+            "line {line}, column {column}: {}. {}",
+            first.text.en, first.remedy.en
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const DEMO: &str = include_str!("../../../image/demo/site.toml");
+
+    fn offered(credential: Option<&str>, media: Option<&str>) -> (TempDir, Store, Candidates) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for (name, text) in [("credential", credential), ("media", media), ("demo", Some(DEMO))] {
+            if let Some(text) = text {
+                std::fs::write(path(name), text).unwrap();
+            }
+        }
+        std::fs::create_dir(path("store")).unwrap();
+        let candidates = Candidates {
+            credential: Some(path("credential")),
+            media: path("media"),
+            demo: path("demo"),
+        };
+        let store = Store::open(path("store"));
+        (folder, store, candidates)
+    }
+
+    fn named(name: &str) -> String {
+        DEMO.replace("name = \"varde-demo\"", &format!("name = \"{name}\""))
+    }
+
+    #[test]
+    fn the_credential_comes_before_the_media_and_both_before_the_demo() {
+        let (a, b) = (named("a"), named("b"));
+        let cases = [
+            (Some(a.as_str()), Some(b.as_str()), "a", Source::Credential),
+            (None, Some(b.as_str()), "b", Source::Media),
+            (None, None, "varde-demo", Source::Demo),
+        ];
+        for (credential, media, name, source) in cases {
+            let (_folder, store, candidates) = offered(credential, media);
+            assert_eq!(make(&store, &candidates, 1).unwrap(), Some(1));
+            let active = store.active().unwrap().unwrap();
+            assert_eq!(
+                (active.site.site.name.as_str(), active.record.source),
+                (name, source)
+            );
+            assert_eq!(active.record.problem, None);
+        }
+    }
+
+    #[test]
+    fn a_bad_offer_gives_the_demo_and_says_why() {
+        let bad = named("a").replace("memory = \"512 MiB\"", "memroy = \"512 MiB\"");
+        let (_folder, store, candidates) = offered(Some(&bad), Some(&named("b")));
+        make(&store, &candidates, 1).unwrap();
+        let active = store.active().unwrap().unwrap();
+        assert_eq!(active.record.source, Source::Demo);
+        let problem = active.record.problem.unwrap().en;
+        assert!(
+            problem.contains("2 faults; the first is on line 4") && problem.contains("memory"),
+            "{problem}"
+        );
+    }
+
+    #[test]
+    fn there_is_only_one_first_time() {
+        let (_folder, store, candidates) = offered(None, None);
+        make(&store, &candidates, 1).unwrap();
+        assert_eq!(make(&store, &candidates, 2).unwrap(), None);
+        assert_eq!(store.history().unwrap().len(), 1);
+    }
+}
