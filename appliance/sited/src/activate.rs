@@ -90,7 +90,7 @@ async fn render_unbounded(connection: &Connection) -> Result<(), Failure> {
 /// Tells systemd-networkd to read its files anew. Where it does not run yet, it will read them when it starts.
 pub(crate) async fn reload_network(connection: &Connection) -> Result<(), Failure> {
     let bus = zbus::fdo::DBusProxy::new(connection).await?;
-    let name = BusName::try_from(NETWORK).map_err(zbus::Error::from)?;
+    let name = BusName::try_from(NETWORK)?;
     if !bus.name_has_owner(name).await.map_err(zbus::Error::from)? {
         return Ok(());
     }

@@ -53,7 +53,9 @@ impl Service {
         work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Failure> {
         let store = self.store.clone();
-        let done = spawn_blocking(move || work(&store)).await.map_err(stopped)?;
+        let done = spawn_blocking(move || work(&store))
+            .await
+            .map_err(|error| stopped(&error))?;
         done.map_err(|error| {
             eprintln!("{error}");
             failure(&error)
@@ -374,7 +376,7 @@ fn reason(why: &str) -> Result<String, Failure> {
     ))
 }
 
-fn stopped(error: tokio::task::JoinError) -> Failure {
+fn stopped(error: &tokio::task::JoinError) -> Failure {
     Failure::new(
         FailureKind::Unknown,
         format!("Arbeidet med generasjonene stoppet underveis: {error}"),

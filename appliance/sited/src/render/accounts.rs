@@ -8,9 +8,9 @@ use super::{Tree, file, link, secret};
 
 pub(super) const FOLDER: &str = "/run/userdb";
 
-/// Number of the group `varde-viewer` (sysusers.d/varde.conf), which everybody with an account is in. It is the
-/// accounts' primary group: a group for each would clash with the system's own, such as `operator`.
-const VIEWERS: u32 = 801;
+/// Number of the group `varde` (sysusers.d/varde.conf), which everybody with an account is in. It is the accounts'
+/// primary group: a group for each would clash with the system's own, such as `operator`.
+const EVERYBODY: u32 = 800;
 
 pub(super) fn render(site: &Site, tree: &mut Tree) {
     for account in &site.accounts {
@@ -29,7 +29,7 @@ fn person(account: &Account, tree: &mut Tree) {
         "realName": account.title.replace(':', ""),
         "disposition": "regular",
         "uid": uid,
-        "gid": VIEWERS,
+        "gid": EVERYBODY,
         "homeDirectory": "/",
         "shell": "/usr/bin/varde-console",
     });
