@@ -1,8 +1,13 @@
 //! The site: what is refused, and what is left when the power or the disk gives out in the middle.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use varde_audit::chain::{Chain, Size};
+use varde_audit::disk::Directory;
+use varde_audit::verify::verify;
 use varde_qemu_tests::Step::{Send, WaitFor, WaitForMatch, WaitGone};
 use varde_qemu_tests::cut::{self, FileSystem, Lost, Request};
 use varde_qemu_tests::{ADMIN, Appliance, Error, Result, Shape, scenario};
@@ -99,8 +104,8 @@ fn a_full_disk_refuses_changes_with_the_reason_and_nothing_falls_over() {
     });
 }
 
-/// States that are judged at most: each costs a second or so.
-const STATES: usize = 48;
+/// States that are judged at most: each costs a third of a second.
+const STATES: usize = 120;
 
 #[test]
 fn a_power_cut_at_any_write_of_an_apply_leaves_the_old_or_the_new_site() {
@@ -137,16 +142,19 @@ fn a_power_cut_at_any_write_of_an_apply_leaves_the_old_or_the_new_site() {
         )?;
         let judge = |asked: usize, lost: Lost| -> Result<bool> {
             let dump = appliance.scratch().join("judged");
-            data.after(&cut::survivors(&requests, asked, lost), "/lib/varde/site", &dump)?;
-            let title = match Store::open(dump.join("site")).active() {
+            data.after(&cut::survivors(&requests, asked, lost), "/lib/varde", &dump)?;
+            let cut = format!("cut after request {asked}, lost {lost:?}");
+            let title = match Store::open(dump.join("varde/site")).active() {
                 Ok(Some(active)) => active.site.site.title,
-                other => panic!("cut after request {asked}, lost {lost:?}: {other:?}"),
+                other => panic!("{cut}: {other:?}"),
             };
+            let verbs = recorded(&dump.join("varde/audit"), &cut);
             std::fs::remove_dir_all(&dump).expect("it was just made");
             match title.as_str() {
-                NEW_TITLE => Ok(true),
+                NEW_TITLE if verbs.iter().any(|verb| verb == "site.apply") => Ok(true),
+                NEW_TITLE => panic!("{cut}: the site is new, and no record says who made it so: {verbs:?}"),
                 "Prøvested Værøy" => Ok(false),
-                other => panic!("cut after request {asked}, lost {lost:?}: the site is {other:?}"),
+                other => panic!("{cut}: the site is {other:?}"),
             }
         };
 
@@ -169,6 +177,18 @@ fn a_power_cut_at_any_write_of_an_apply_leaves_the_old_or_the_new_site() {
         );
         Ok(())
     });
+}
+
+/// What the record of who did what holds after a cut, which must be whole.
+fn recorded(dir: &Path, cut: &str) -> Vec<String> {
+    let disk = Arc::new(Directory::open(dir).expect("the record is a folder"));
+    let mut chain =
+        Chain::open(Arc::clone(&disk), Size::default()).unwrap_or_else(|error| panic!("{cut}: {error}"));
+    let snapshot = chain.snapshot().unwrap_or_else(|error| panic!("{cut}: {error}"));
+    let verdict = verify(&*disk, &snapshot).unwrap_or_else(|error| panic!("{cut}: {error}"));
+    assert_eq!(verdict.faults, [], "{cut}");
+    let records = chain.tail(1000).unwrap_or_else(|error| panic!("{cut}: {error}"));
+    records.into_iter().map(|record| record.verb).collect()
 }
 
 fn as_place(entries: u64) -> usize {
