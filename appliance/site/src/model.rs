@@ -7,6 +7,8 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Database;
+
 /// A whole site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
@@ -14,6 +16,7 @@ pub struct Site {
     pub accounts: Vec<Account>,
     pub zones: Vec<Zone>,
     pub vms: Vec<Vm>,
+    pub databases: Vec<Database>,
 }
 
 /// `[site]`

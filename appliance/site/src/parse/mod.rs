@@ -4,6 +4,7 @@
 //! that knows its keys; then `references` looks at what tables say about each other. Nothing stops at the first fault.
 
 mod account;
+mod database;
 mod info;
 mod names;
 mod place;
@@ -33,6 +34,7 @@ const ROOT: &[Key] = &[
     key("account", "[[account]]"),
     key("zone", "[[zone]]"),
     key("vm", "[[vm]]"),
+    key("database", "[[database]]"),
 ];
 
 /// Hashes that `password_hash = "keep"` stands for, by account name.
@@ -93,13 +95,19 @@ fn read(reader: &mut Reader<'_>, text: &str, kept: &Kept) -> Option<Site> {
     let accounts = account::read(reader, &root, kept);
     let zones = zone::read(reader, &root);
     let vms = vm::read(reader, &root);
+    let databases = database::read(reader, &root);
     references::check(reader, info.as_ref(), &zones, &vms);
+    database::check(reader, &databases, &zones, &vms);
 
     Some(Site {
         site: info?,
         accounts,
         zones: zones.into_iter().map(|entry| entry.zone).collect::<Option<_>>()?,
         vms: vms.into_iter().map(|entry| entry.vm).collect::<Option<_>>()?,
+        databases: databases
+            .into_iter()
+            .map(|entry| entry.database)
+            .collect::<Option<_>>()?,
     })
 }
 

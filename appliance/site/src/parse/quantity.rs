@@ -13,6 +13,7 @@ pub(super) const TIB: u64 = 1 << 40;
 
 const SIZES: &[(&str, u64)] = &[("KiB", KIB), ("MiB", MIB), ("GiB", GIB), ("TiB", TIB)];
 const TIMES: &[(&str, u64)] = &[("s", 1), ("min", 60), ("h", 3600)];
+const SHORT_TIMES: &[(&str, u64)] = &[("ms", 1), ("s", 1000), ("min", 60_000), ("h", 3_600_000)];
 const RATES: &[(&str, u64)] = &[("KiB/s", KIB), ("MiB/s", MIB), ("GiB/s", GIB)];
 const SHARES: &[(&str, u64)] = &[("%", 1)];
 
@@ -24,6 +25,11 @@ pub(super) fn size(text: &str, range: &RangeInclusive<u64>) -> Result<u64, Wrong
 /// Seconds.
 pub(super) fn time(text: &str, range: &RangeInclusive<u64>) -> Result<u64, Wrong> {
     read(text, TIMES, range)
+}
+
+/// Milliseconds.
+pub(super) fn short_time(text: &str, range: &RangeInclusive<u64>) -> Result<u64, Wrong> {
+    read(text, SHORT_TIMES, range)
 }
 
 /// Bytes a second.

@@ -1,0 +1,325 @@
+//! What a run asks for, performed on a real gate, a real PostgreSQL and a real server.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio::time::{sleep, timeout};
+use varde_bus::Text;
+
+use crate::Error;
+use crate::gate::{Gate, Keeper, millis};
+use crate::ledger::Notice;
+use crate::machine::Machine;
+use crate::postgres::{Postgres, Session};
+use crate::procedure::Performs;
+use crate::run::{Command, Event};
+use crate::server::Server;
+use crate::usage::{Class, Use};
+
+/// What is restarted when a run restarts.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// The server's process.
+    Process,
+    /// The whole machine on which it runs.
+    Machine,
+}
+
+/// Where the gate writes what it had to refuse.
+#[derive(Clone, Debug)]
+pub enum Log {
+    Unit(String),
+    File(PathBuf),
+}
+
+/// What the server's side told at preflight, and what has to be known when nobody can be asked.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Known {
+    pub data: String,
+    pub files: Vec<String>,
+}
+
+#[derive(Debug)]
+pub struct Rig {
+    pub gate: Gate,
+    /// The unit that is restarted when the gate does not obey.
+    pub gate_unit: Option<String>,
+    pub log: Log,
+    pub postgres: Postgres,
+    pub server: Server,
+    pub machine: Option<Machine>,
+    pub target: Target,
+    /// Transactions older than this are in use; milliseconds.
+    pub oldest: u64,
+    /// Where `known` is kept.
+    pub memory: PathBuf,
+    known: Known,
+    looker: Option<Session>,
+    keeper: Option<Keeper>,
+    notice: Notice,
+    log_from: u64,
+}
+
+const SHORT: Duration = Duration::from_secs(5);
+const CHECKPOINT_MOST: Duration = Duration::from_secs(600);
+
+/// All that a rig is made of but its memory of the run.
+#[derive(Debug)]
+pub struct Parts {
+    pub gate: Gate,
+    pub gate_unit: Option<String>,
+    pub log: Log,
+    pub postgres: Postgres,
+    pub server: Server,
+    pub machine: Option<Machine>,
+    pub target: Target,
+    pub oldest: u64,
+    pub memory: PathBuf,
+}
+
+impl Rig {
+    pub fn new(parts: Parts) -> Self {
+        let known = std::fs::read(&parts.memory)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
+        Self {
+            gate: parts.gate,
+            gate_unit: parts.gate_unit,
+            log: parts.log,
+            postgres: parts.postgres,
+            server: parts.server,
+            machine: parts.machine,
+            target: parts.target,
+            oldest: parts.oldest,
+            memory: parts.memory,
+            known,
+            looker: None,
+            keeper: None,
+            notice: Notice::default(),
+            log_from: 0,
+        }
+    }
+
+    async fn preflight(&mut self) -> Result<Event, Error> {
+        let fitness = self.postgres.fitness().await?;
+        self.known = Known {
+            data: fitness.data.clone(),
+            files: fitness.files.clone(),
+        };
+        let bytes = serde_json::to_vec(&self.known).unwrap_or_default();
+        std::fs::write(&self.memory, bytes).map_err(|error| Error::file(&self.memory, &error))?;
+        // Also finds out whether the way to the server works, before anybody is held.
+        self.server.room(&self.known.data, SHORT * 2).await?;
+        if fitness.settled {
+            self.server
+                .keep(&self.known.data, &self.known.files, SHORT * 2)
+                .await?;
+        }
+        if self.gate.is_paused(SHORT).await? {
+            // Nobody else holds it on purpose: a hand forgot it.
+            self.gate.resume(SHORT).await?;
+        }
+        self.log_from = self.log_end().await;
+        Ok(Event::Reasons(fitness.reasons))
+    }
+
+    async fn look(&mut self) -> Result<Event, Error> {
+        let session = match self.looker.take().filter(|session| !session.is_closed()) {
+            Some(session) => session,
+            None => self.postgres.open().await?,
+        };
+        let gate = self.gate.backends(SHORT).await?;
+        let mut uses = self.postgres.look(&session, self.oldest, &gate).await?;
+        if uses.iter().any(|found| found.class == Class::Direct) {
+            // The gate may have connected between the two looks.
+            let later = self.gate.backends(SHORT).await?;
+            uses.retain(|found| found.class != Class::Direct || !later.contains(&found.pid));
+        }
+        uses.extend(self.gate.session_clients(SHORT).await?);
+        self.looker = Some(session);
+        Ok(Event::InUse(uses))
+    }
+
+    async fn pause(&mut self, within: Duration) -> Result<(), Error> {
+        // Our own look must not be one of the sessions that a fast stop has to end.
+        self.looker = None;
+        self.gate.pause(within).await?;
+        self.keeper = Some(Keeper::watch(self.gate.clone()));
+        Ok(())
+    }
+
+    async fn stop(&mut self, within: Duration) -> Result<(), Error> {
+        match (&self.target, &self.machine) {
+            (Target::Machine, Some(machine)) => machine.shut_down(within).await,
+            _ => self.server.stop(&self.known.data, within).await,
+        }
+    }
+
+    async fn start(&mut self, within: Duration) -> Result<(), Error> {
+        match (&self.target, &self.machine) {
+            (Target::Machine, Some(machine)) => machine.start(within).await,
+            _ => self.server.start(within).await,
+        }
+    }
+
+    async fn resume(&mut self, within: Duration) -> Result<(), Error> {
+        if let Some(keeper) = self.keeper.take() {
+            keeper.stop().await;
+        }
+        // What clients waited is seen now or never; it is not worth letting them wait longer.
+        if let Ok(waits) = self.gate.waits(Duration::from_millis(50)).await {
+            let longest = Notice::of(&waits);
+            if longest.longest >= self.notice.longest {
+                self.notice = longest;
+            }
+        }
+        self.gate.resume(within).await
+    }
+
+    async fn restart_gate(&mut self, within: Duration) -> Result<(), Error> {
+        let Some(unit) = &self.gate_unit else {
+            return Err(Error::failed(
+                "Porten har ingen enhet som kan startes på nytt",
+                "The gate has no unit that could be restarted",
+            ));
+        };
+        let what = Text::new("starte porten på nytt", "restarting the gate");
+        let restart = tokio::process::Command::new("systemctl")
+            .args(["restart", unit])
+            .kill_on_drop(true)
+            .status();
+        match timeout(within, restart).await {
+            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(_) => Err(Error::failed(
+                format!("{unit} lot seg ikke starte på nytt"),
+                format!("{unit} could not be restarted"),
+            )),
+            Err(_) => Err(Error::late(&what, millis(within))),
+        }
+    }
+
+    /// That a client gets through the gate, and that the gate holds nobody.
+    async fn verify(&mut self, within: Duration) -> Result<(), Error> {
+        let mut config = tokio_postgres::Config::new();
+        config
+            .host_path(&self.gate.socket)
+            .port(self.gate.port)
+            .application_name(crate::usage::APPLICATION);
+        if let Some(user) = self.postgres.config.get_user() {
+            config.user(user);
+        }
+        if let Some(password) = self.postgres.config.get_password() {
+            config.password(password);
+        }
+        if let Some(database) = self.postgres.config.get_dbname() {
+            config.dbname(database);
+        }
+        if self.gate.is_paused(SHORT).await? {
+            self.gate.resume(SHORT).await?;
+        }
+        Postgres::new(config).probe(within).await?;
+        self.notice.failed = self.errors_told().await;
+        Ok(())
+    }
+
+    async fn log_end(&self) -> u64 {
+        match &self.log {
+            Log::File(path) => tokio::fs::metadata(path).await.map_or(0, |file| file.len()),
+            Log::Unit(_) => jiff::Timestamp::now().as_second().unsigned_abs(),
+        }
+    }
+
+    /// How many errors the gate had to tell clients since the preflight.
+    async fn errors_told(&self) -> u32 {
+        let text = match &self.log {
+            Log::File(path) => tail(path, self.log_from).await,
+            Log::Unit(unit) => {
+                let since = format!("--since=@{}", self.log_from);
+                let journal = tokio::process::Command::new("journalctl")
+                    .args(["--quiet", "--no-pager", "--output=cat", &since, "--unit", unit])
+                    .kill_on_drop(true)
+                    .output();
+                timeout(SHORT, journal)
+                    .await
+                    .ok()
+                    .and_then(Result::ok)
+                    .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+                    .unwrap_or_default()
+            }
+        };
+        let told = text.lines().filter(|line| line.contains("pooler error")).count();
+        u32::try_from(told).unwrap_or(u32::MAX)
+    }
+
+    async fn cut(&mut self, uses: &[Use]) -> Result<(), Error> {
+        self.postgres.cut(uses).await
+    }
+
+    async fn restart_machine(&mut self, within: Duration) -> Result<(), Error> {
+        match &self.machine {
+            Some(machine) => machine.restart(within).await,
+            None => Err(Error::failed("Ingen maskin", "No machine")),
+        }
+    }
+}
+
+async fn tail(path: &PathBuf, from: u64) -> String {
+    let read = async {
+        let mut file = tokio::fs::File::open(path).await?;
+        file.seek(std::io::SeekFrom::Start(from)).await?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).await?;
+        Ok::<_, std::io::Error>(String::from_utf8_lossy(&text).into_owned())
+    };
+    read.await.unwrap_or_default()
+}
+
+impl Performs for Rig {
+    async fn perform(&mut self, command: &Command) -> Event {
+        let ms = |within: &u64| Duration::from_millis(*within);
+        let done = match command {
+            Command::Preflight => return told(self.preflight().await),
+            Command::Look => return told(self.look().await),
+            Command::Checkpoint => self.postgres.checkpoint(CHECKPOINT_MOST).await,
+            Command::Wait { millis } => {
+                sleep(ms(millis)).await;
+                Ok(())
+            }
+            Command::Cut(uses) => self.cut(uses).await,
+            Command::Pause { within } => self.pause(ms(within)).await,
+            Command::Release { within } => self.gate.resume(ms(within)).await,
+            Command::Stop { within } => self.stop(ms(within)).await,
+            Command::Kill { within } => match (&self.target, &self.machine) {
+                (Target::Machine, Some(machine)) => machine.force_off(ms(within)).await,
+                _ => self.server.kill(&self.known.data, ms(within)).await,
+            },
+            Command::Start { within } => self.start(ms(within)).await,
+            Command::FallBack { within } => {
+                self.server
+                    .fall_back(&self.known.data, &self.known.files, ms(within))
+                    .await
+            }
+            Command::RestartMachine { within } => self.restart_machine(ms(within)).await,
+            Command::Probe { within } => self.postgres.probe(ms(within)).await,
+            Command::Resume { within } => self.resume(ms(within)).await,
+            Command::RestartGate { within } => self.restart_gate(ms(within)).await,
+            Command::Verify { within } => self.verify(ms(within)).await,
+            Command::Finish(_) => Ok(()),
+        };
+        told(done.map(|()| Event::Done))
+    }
+
+    fn notice(&self) -> Notice {
+        self.notice.clone()
+    }
+}
+
+fn told(result: Result<Event, Error>) -> Event {
+    match result {
+        Ok(event) => event,
+        Err(Error::Late(why)) => Event::Late(why),
+        Err(Error::Failed(why)) => Event::Failed(why),
+    }
+}

@@ -1,0 +1,682 @@
+//! One run as a state machine: what has happened goes in, what to do next comes out, and nothing here waits or sends.
+//!
+//! From [`Command::Pause`] until [`Command::Resume`] clients are held. Whatever fails in between, the machine ends up
+//! at `Resume` or `RestartGate` before [`Plan::held_most`] has passed, and it never finishes while clients are held;
+//! tests drive it with every order of events to see to that. Times are milliseconds on a clock that never goes back.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use varde_bus::Text;
+
+use crate::forecast::{Forecast, pause_bound};
+use crate::usage::{Class, Use, judge};
+
+/// What a run has to keep to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The longest stall that clients may see.
+    pub stall_budget: u64,
+    /// From the start of the run on, how long it waits for its moment before it is put off.
+    pub give_up: u64,
+    /// The longest that a pause may wait for running transactions, whatever the budget leaves.
+    pub pause_most: u64,
+    /// The longest that clients are held when something fails.
+    pub held_most: u64,
+    pub stop_most: u64,
+    pub start_most: u64,
+    /// Classes of use that may be cut, after the run has waited so long.
+    pub may_cut: BTreeMap<Class, u64>,
+    /// Run only where there is a reason to.
+    pub only_with_reason: bool,
+    pub forecast: Forecast,
+    /// Whether the server's machine can be restarted when the server does not come up.
+    pub has_machine: bool,
+}
+
+/// What to do next. `within` bounds how long it may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    Preflight,
+    Checkpoint,
+    Look,
+    Wait {
+        millis: u64,
+    },
+    /// End these sessions.
+    Cut(Vec<Use>),
+    /// Hold clients, once no transaction runs.
+    Pause {
+        within: u64,
+    },
+    /// Let clients go on: the server was not touched.
+    Release {
+        within: u64,
+    },
+    /// In good order, without waiting for sessions.
+    Stop {
+        within: u64,
+    },
+    /// At once; the server recovers from its log at the next start.
+    Kill {
+        within: u64,
+    },
+    Start {
+        within: u64,
+    },
+    /// Put the last good configuration back.
+    FallBack {
+        within: u64,
+    },
+    RestartMachine {
+        within: u64,
+    },
+    /// Until a login, a read and a write work.
+    Probe {
+        within: u64,
+    },
+    /// Let clients go on, the server being up or the bound reached.
+    Resume {
+        within: u64,
+    },
+    /// The gate does not obey: a fresh one holds nobody.
+    RestartGate {
+        within: u64,
+    },
+    /// That clients get through the gate, and that it holds nobody.
+    Verify {
+        within: u64,
+    },
+    Finish(Outcome),
+}
+
+/// What came of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    Done,
+    /// Of `Preflight`: why a restart would do good.
+    Reasons(Vec<Text>),
+    /// Of `Look`.
+    InUse(Vec<Use>),
+    /// The bound passed: it may have happened or not.
+    Late(Text),
+    Failed(Text),
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Outcome {
+    Restarted {
+        /// The new configuration did not start; the last good one runs.
+        fell_back: bool,
+    },
+    /// No reason to restart.
+    NotNeeded,
+    /// Its moment did not come before the give-up time, or the budget cannot be kept.
+    PutOff {
+        why: Text,
+        uses: Vec<Use>,
+    },
+    Cancelled,
+    /// Not begun: the preflight found why not.
+    Refused {
+        why: Text,
+    },
+    /// Not restarted, and the server runs.
+    Failed {
+        why: Text,
+    },
+    /// The server is down and everything was tried: somebody has to come.
+    Down {
+        why: Text,
+    },
+}
+
+/// The command under way, as the journal has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    Preflight,
+    Checkpoint,
+    Look,
+    Wait,
+    Cut,
+    Pause,
+    Release,
+    Stop,
+    Kill,
+    Start,
+    FallBack,
+    RestartMachine,
+    Probe,
+    Resume,
+    RestartGate,
+    Verify,
+    Finished,
+}
+
+/// When what happened, and what it took; filled as the run goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Pauses that had to be taken back, and the longest of them.
+    pub failed_pauses: u32,
+    pub longest_failed_pause: u64,
+    /// From the pause on: `None` where clients were not held.
+    pub held: Option<u64>,
+    /// From the stop of the server until the gate let go.
+    pub restart: Option<u64>,
+    pub cut: Vec<Use>,
+    pub reasons: Vec<Text>,
+    /// What went wrong on the way, where the run went on.
+    pub trouble: Vec<Text>,
+}
+
+const LOOK_EVERY: u64 = 100;
+/// A checkpoint older than this leaves the stop too much to write.
+const CHECKPOINT_AGE: u64 = 15_000;
+const RELEASE_MOST: u64 = 5_000;
+const GATE_MOST: u64 = 10_000;
+const VERIFY_MOST: u64 = 10_000;
+const FALL_BACK_MOST: u64 = 5_000;
+const MACHINE_MOST: u64 = 300_000;
+/// After the death of the controller: is the server there at all?
+const QUICK_PROBE: u64 = 2_000;
+const FIRST_REST: u64 = 2_000;
+const LONGEST_REST: u64 = 30_000;
+
+#[derive(Clone, Debug)]
+pub struct Run {
+    plan: Plan,
+    step: Step,
+    started: u64,
+    checkpoints: u8,
+    checkpointed: u64,
+    rest: u64,
+    /// Since when clients are held, and the moment from which `Account::held` counts.
+    held_since: Option<u64>,
+    /// When the server was told to stop.
+    stopped: Option<u64>,
+    /// The server has answered since it was told to stop, or was never told to.
+    answers: bool,
+    fell_back: bool,
+    machine_restarted: bool,
+    last_uses: Vec<Use>,
+    cancelled: bool,
+    pub account: Account,
+}
+
+impl Run {
+    pub fn begin(plan: Plan, now: u64) -> (Self, Command) {
+        let mut run = Self::new(plan, now);
+        (run.step, run.answers) = (Step::Preflight, true);
+        (run, Command::Preflight)
+    }
+
+    /// Takes up a run whose controller died at `step`, holding clients since `held_since`. `None` where that step left
+    /// nothing to put right.
+    pub fn take_up(plan: Plan, step: Step, held_since: u64, now: u64) -> Option<(Self, Command)> {
+        let mut run = Self::new(plan, now);
+        // A clock that went back must not hold clients longer.
+        run.held_since = Some(held_since.min(now));
+        run.account.trouble.push(Text::new(
+            "Kjøringen ble avbrutt og tatt opp igjen",
+            "The run was interrupted and taken up again",
+        ));
+        let command = match step {
+            Step::Preflight | Step::Checkpoint | Step::Look | Step::Wait | Step::Cut | Step::Finished => {
+                return None;
+            }
+            Step::Pause | Step::Release | Step::Resume | Step::RestartGate | Step::Verify => {
+                run.probe(QUICK_PROBE, now)
+            }
+            Step::Stop | Step::Kill => {
+                run.stopped = Some(now);
+                run.stop(now)
+            }
+            Step::Start | Step::FallBack | Step::RestartMachine | Step::Probe => {
+                run.stopped = Some(now);
+                run.probe(run.plan.start_most, now)
+            }
+        };
+        Some((run, command))
+    }
+
+    fn new(plan: Plan, now: u64) -> Self {
+        Self {
+            plan,
+            step: Step::Preflight,
+            started: now,
+            checkpoints: 0,
+            checkpointed: now,
+            rest: FIRST_REST,
+            held_since: None,
+            stopped: None,
+            answers: false,
+            fell_back: false,
+            machine_restarted: false,
+            last_uses: Vec::new(),
+            cancelled: false,
+            account: Account::default(),
+        }
+    }
+
+    pub fn step(&self) -> Step {
+        self.step
+    }
+
+    pub fn held_since(&self) -> Option<u64> {
+        self.held_since
+    }
+
+    /// Whose use stood in the way at the last look.
+    pub fn uses(&self) -> &[Use] {
+        &self.last_uses
+    }
+
+    /// Asks the run to end; it does so as long as it only waits.
+    pub fn cancel(&mut self) {
+        self.cancelled = true;
+    }
+
+    /// What to do, now that the last command came to this.
+    pub fn on(&mut self, event: Event, now: u64) -> Command {
+        match self.step {
+            Step::Preflight => self.after_preflight(event),
+            Step::Checkpoint => self.after_checkpoint(event, now),
+            Step::Wait | Step::Cut => self.look(),
+            Step::Look => self.after_look(event, now),
+            Step::Pause => self.after_pause(event, now),
+            Step::Release => self.after_release(event, now),
+            Step::Stop | Step::Kill => self.after_stop(event, now),
+            Step::Start => match event {
+                Event::Failed(why) => self.climb(why, now),
+                // Late says that the command did not return, not that the server did not come up.
+                _ => self.probe(self.plan.start_most, now),
+            },
+            Step::FallBack => match event {
+                Event::Failed(why) | Event::Late(why) => self.climb(why, now),
+                _ => self.start(now),
+            },
+            Step::RestartMachine => match event {
+                Event::Failed(why) => self.climb(why, now),
+                _ => self.probe(self.plan.start_most, now),
+            },
+            Step::Probe => self.after_probe(event, now),
+            Step::Resume => self.after_resume(event, now),
+            Step::RestartGate => self.after_gate(event, now),
+            Step::Verify => self.after_verify(event),
+            Step::Finished => self.finish(Outcome::Cancelled),
+        }
+    }
+
+    /// The same trouble at each of a thousand looks is one.
+    fn note(&mut self, trouble: Text) {
+        if self.account.trouble.last() != Some(&trouble) {
+            self.account.trouble.push(trouble);
+        }
+    }
+
+    fn after_preflight(&mut self, event: Event) -> Command {
+        match event {
+            Event::Failed(why) | Event::Late(why) => return self.finish(Outcome::Refused { why }),
+            Event::Reasons(reasons) => self.account.reasons = reasons,
+            Event::Done | Event::InUse(_) => {}
+        }
+        if self.plan.only_with_reason && self.account.reasons.is_empty() {
+            return self.finish(Outcome::NotNeeded);
+        }
+        if self.pause_bound().is_none() {
+            let (restart, budget) = (self.plan.forecast.restart, self.plan.stall_budget);
+            return self.finish(Outcome::PutOff {
+                why: Text::new(
+                    format!(
+                        "Omstarten ventes å ta {restart} ms, og da kan grensen på {budget} ms for stans ikke holdes. \
+                         Hev stall_budget, eller velg en stillere tid"
+                    ),
+                    format!(
+                        "The restart is expected to take {restart} ms, so the stall budget of {budget} ms cannot be \
+                         kept. Raise stall_budget, or choose a quieter time"
+                    ),
+                ),
+                uses: Vec::new(),
+            });
+        }
+        // The first writes what has gathered, the second the little that came meanwhile: the stop has nothing left.
+        self.checkpoints = 2;
+        self.checkpoint()
+    }
+
+    fn after_checkpoint(&mut self, event: Event, now: u64) -> Command {
+        if let Event::Failed(why) | Event::Late(why) = event {
+            return self.finish(Outcome::Failed { why });
+        }
+        self.checkpointed = now;
+        self.checkpoints = self.checkpoints.saturating_sub(1);
+        if self.checkpoints > 0 {
+            return self.checkpoint();
+        }
+        self.look()
+    }
+
+    fn after_look(&mut self, event: Event, now: u64) -> Command {
+        let uses = match event {
+            Event::InUse(uses) => uses,
+            Event::Failed(why) | Event::Late(why) => {
+                self.note(why.clone());
+                if self.gives_up(now) {
+                    return self.finish(Outcome::PutOff {
+                        why,
+                        uses: Vec::new(),
+                    });
+                }
+                return self.wait(self.rest);
+            }
+            Event::Done | Event::Reasons(_) => Vec::new(),
+        };
+        let waited = now.saturating_sub(self.started);
+        let (blocking, cut) = judge(&uses, &self.plan.may_cut, waited);
+        let (blocked, cut): (bool, Vec<Use>) = (!blocking.is_empty(), cut.into_iter().cloned().collect());
+        self.last_uses = uses;
+        if blocked {
+            if self.gives_up(now) {
+                return self.put_off_for_use();
+            }
+            return self.wait(LOOK_EVERY);
+        }
+        if !cut.is_empty() {
+            if self.gives_up(now) {
+                return self.put_off_for_use();
+            }
+            self.account.cut.extend(cut.iter().cloned());
+            self.step = Step::Cut;
+            return Command::Cut(cut);
+        }
+        if now.saturating_sub(self.checkpointed) > CHECKPOINT_AGE {
+            return self.checkpoint();
+        }
+        let Some(within) = self.pause_bound() else {
+            return self.put_off_for_use();
+        };
+        self.step = Step::Pause;
+        self.held_since = Some(now);
+        Command::Pause { within }
+    }
+
+    fn after_pause(&mut self, event: Event, now: u64) -> Command {
+        match event {
+            Event::Failed(why) => {
+                self.note(why);
+                self.release()
+            }
+            Event::Late(_) => self.release(),
+            _ => {
+                self.stopped = Some(now);
+                self.answers = false;
+                self.stop(now)
+            }
+        }
+    }
+
+    fn after_release(&mut self, event: Event, now: u64) -> Command {
+        if let Event::Failed(why) | Event::Late(why) = event {
+            self.note(why);
+            return self.restart_gate();
+        }
+        self.let_go_after_failed_pause(now)
+    }
+
+    fn let_go_after_failed_pause(&mut self, now: u64) -> Command {
+        let stall = now.saturating_sub(self.held_since.take().unwrap_or(now));
+        self.account.failed_pauses += 1;
+        self.account.longest_failed_pause = self.account.longest_failed_pause.max(stall);
+        if self.gives_up(now) {
+            return self.put_off_for_use();
+        }
+        let rest = self.rest;
+        self.rest = (self.rest * 2).min(LONGEST_REST);
+        self.wait(rest)
+    }
+
+    fn after_stop(&mut self, event: Event, now: u64) -> Command {
+        match event {
+            Event::Failed(why) | Event::Late(why) if self.step == Step::Stop => {
+                self.note(why);
+                match self.within(self.plan.stop_most, now) {
+                    Some(within) => {
+                        self.step = Step::Kill;
+                        Command::Kill { within }
+                    }
+                    None => self.resume(),
+                }
+            }
+            // Whether it is down is not known: if it is not, the start fails and the probe finds it answering.
+            Event::Failed(why) | Event::Late(why) => {
+                self.note(why);
+                self.start(now)
+            }
+            _ => self.start(now),
+        }
+    }
+
+    fn after_probe(&mut self, event: Event, now: u64) -> Command {
+        match event {
+            Event::Failed(why) | Event::Late(why) => {
+                if self.stopped.is_none() {
+                    // Taken up from before the stop, and the server is not there: it has to be started.
+                    self.stopped = Some(now);
+                    self.note(why);
+                    return self.start(now);
+                }
+                self.climb(why, now)
+            }
+            _ => {
+                self.answers = true;
+                if self.held_since.is_some() {
+                    self.resume()
+                } else {
+                    self.verify()
+                }
+            }
+        }
+    }
+
+    fn after_resume(&mut self, event: Event, now: u64) -> Command {
+        if let Event::Failed(why) | Event::Late(why) = event {
+            self.note(why);
+            return self.restart_gate();
+        }
+        self.let_go(now)
+    }
+
+    fn after_gate(&mut self, event: Event, now: u64) -> Command {
+        // A gate that cannot even be restarted is dead, and a dead one holds nobody.
+        if let Event::Failed(why) | Event::Late(why) = event {
+            self.note(why);
+        }
+        if self.stopped.is_none() && self.answers {
+            return self.let_go_after_failed_pause(now);
+        }
+        self.let_go(now)
+    }
+
+    /// Clients are no longer held.
+    fn let_go(&mut self, now: u64) -> Command {
+        if let Some(since) = self.held_since.take() {
+            self.account.held = Some(now.saturating_sub(since));
+        }
+        if self.answers {
+            self.account.restart = self.stopped.map(|at| now.saturating_sub(at));
+            return self.verify();
+        }
+        let why = Text::new(
+            "Tjeneren kom ikke opp mens klientene ventet",
+            "The server did not come up while clients were held",
+        );
+        self.climb(why, now)
+    }
+
+    fn after_verify(&mut self, event: Event) -> Command {
+        if let Event::Failed(why) | Event::Late(why) = event {
+            self.note(why);
+        }
+        if self.stopped.is_none() {
+            return self.finish(Outcome::Failed {
+                why: Text::new(
+                    "Avbrutt før tjeneren ble stoppet; portene er åpne",
+                    "Interrupted before the server was stopped; the gate is open",
+                ),
+            });
+        }
+        self.finish(Outcome::Restarted {
+            fell_back: self.fell_back,
+        })
+    }
+
+    /// The server does not come up: the next harder means, each once.
+    fn climb(&mut self, why: Text, now: u64) -> Command {
+        self.note(why.clone());
+        if self.held_since.is_some() && self.within(1, now).is_none() {
+            return self.resume();
+        }
+        if !self.fell_back {
+            self.fell_back = true;
+            self.step = Step::FallBack;
+            return Command::FallBack {
+                within: self.within(FALL_BACK_MOST, now).unwrap_or(FALL_BACK_MOST),
+            };
+        }
+        if self.plan.has_machine && !self.machine_restarted {
+            self.machine_restarted = true;
+            self.step = Step::RestartMachine;
+            return Command::RestartMachine {
+                within: self.within(MACHINE_MOST, now).unwrap_or(MACHINE_MOST),
+            };
+        }
+        if self.held_since.is_some() {
+            return self.resume();
+        }
+        self.finish(Outcome::Down { why })
+    }
+
+    fn pause_bound(&self) -> Option<u64> {
+        pause_bound(self.plan.stall_budget, self.plan.forecast, self.plan.pause_most)
+    }
+
+    fn gives_up(&self, now: u64) -> bool {
+        self.cancelled || now.saturating_sub(self.started) >= self.plan.give_up
+    }
+
+    /// What is left of a bound before clients have been held too long; all of it where nobody is held.
+    fn within(&self, most: u64, now: u64) -> Option<u64> {
+        let Some(since) = self.held_since else {
+            return Some(most);
+        };
+        let left = (since + self.plan.held_most).saturating_sub(now);
+        (left > 0).then_some(left.min(most))
+    }
+
+    fn checkpoint(&mut self) -> Command {
+        self.step = Step::Checkpoint;
+        Command::Checkpoint
+    }
+
+    fn look(&mut self) -> Command {
+        if self.cancelled {
+            return self.finish(Outcome::Cancelled);
+        }
+        self.step = Step::Look;
+        Command::Look
+    }
+
+    fn wait(&mut self, millis: u64) -> Command {
+        self.step = Step::Wait;
+        Command::Wait { millis }
+    }
+
+    fn release(&mut self) -> Command {
+        self.step = Step::Release;
+        Command::Release { within: RELEASE_MOST }
+    }
+
+    fn stop(&mut self, now: u64) -> Command {
+        match self.within(self.plan.stop_most, now) {
+            Some(within) => {
+                self.step = Step::Stop;
+                Command::Stop { within }
+            }
+            None => self.resume(),
+        }
+    }
+
+    fn start(&mut self, now: u64) -> Command {
+        match self.within(self.plan.start_most, now) {
+            Some(within) => {
+                self.step = Step::Start;
+                Command::Start { within }
+            }
+            None => self.resume(),
+        }
+    }
+
+    fn probe(&mut self, most: u64, now: u64) -> Command {
+        match self.within(most, now) {
+            Some(within) => {
+                self.step = Step::Probe;
+                Command::Probe { within }
+            }
+            None => self.resume(),
+        }
+    }
+
+    fn resume(&mut self) -> Command {
+        self.step = Step::Resume;
+        Command::Resume { within: RELEASE_MOST }
+    }
+
+    fn restart_gate(&mut self) -> Command {
+        self.step = Step::RestartGate;
+        Command::RestartGate { within: GATE_MOST }
+    }
+
+    fn verify(&mut self) -> Command {
+        self.step = Step::Verify;
+        Command::Verify { within: VERIFY_MOST }
+    }
+
+    fn put_off_for_use(&mut self) -> Command {
+        if self.cancelled {
+            return self.finish(Outcome::Cancelled);
+        }
+        let why = match (self.last_uses.first(), self.account.trouble.last()) {
+            (Some(first), _) => Text::new(
+                format!(
+                    "Databasen var i bruk: {} ({})",
+                    first.whose,
+                    first.class.title().nb
+                ),
+                format!(
+                    "The database was in use: {} ({})",
+                    first.whose,
+                    first.class.title().en
+                ),
+            ),
+            (None, Some(trouble)) => trouble.clone(),
+            (None, None) => Text::new(
+                "Pågående transaksjoner ble ikke ferdige innen grensen for stans",
+                "Running transactions did not end within the stall budget",
+            ),
+        };
+        let uses = self.last_uses.clone();
+        self.finish(Outcome::PutOff { why, uses })
+    }
+
+    fn finish(&mut self, outcome: Outcome) -> Command {
+        self.step = Step::Finished;
+        Command::Finish(outcome)
+    }
+}
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

@@ -1,0 +1,357 @@
+//! The server's process: how it is stopped and started, wherever it runs.
+//!
+//! What is to be done there is a handful of shell scripts. They get everything that varies as arguments, and they are
+//! the whole agent: nothing has to be installed on the server's side but a shell. How they get there is [`Via`].
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+use tokio::time::timeout;
+use varde_bus::Text;
+
+use crate::Error;
+use crate::agent::Agent;
+use crate::gate::millis;
+
+/// The way to the machine on which the server runs.
+#[derive(Clone, Debug)]
+pub enum Via {
+    /// This one, behind a prefix such as `chroot TREE`; for tests and measurements.
+    Local { prefix: Vec<String> },
+    /// A guest, through its agent.
+    Guest(Agent),
+    /// Another host, by SSH with a key of its own. It has to be known already: nobody is there to look at a finger print.
+    Ssh {
+        target: String,
+        key: String,
+        known_hosts: String,
+    },
+}
+
+/// How the server is started.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// A systemd unit, such as `postgresql@17-main.service`.
+    Unit(String),
+    /// A command that becomes the server.
+    Command(Vec<String>),
+}
+
+#[derive(Clone, Debug)]
+pub struct Server {
+    pub via: Via,
+    pub start: Start,
+}
+
+/// The server's process, if it is there: `pid` after this. A stale number that now belongs to another process is
+/// recognised by where that one works.
+const FIND: &str = r#"
+pid=$(head -n 1 "$1/postmaster.pid" 2>/dev/null) || exit 0
+[ -n "$pid" ] && [ "$(readlink "/proc/$pid/cwd")" = "$(readlink -f "$1")" ] || exit 0
+"#;
+/// SIGINT is the fast stop: sessions end, transactions are rolled back, what is in memory is written.
+const STOP: &str = r#"
+kill -INT "$pid" || exit 0
+while kill -0 "$pid" 2>/dev/null; do sleep 0.005; done
+"#;
+/// SIGQUIT is the immediate stop: nothing is written, the log is replayed at the next start.
+const KILL: &str = r#"
+kill -QUIT "$pid" || exit 0
+n=0
+while kill -0 "$pid" 2>/dev/null; do
+    n=$((n + 1))
+    [ $n -eq 600 ] && kill -KILL "$pid"
+    sleep 0.005
+done
+"#;
+/// Not waited for: the login probe finds out sooner than the unit's own check.
+const START_UNIT: &str = r#"
+systemctl reset-failed "$1" 2>/dev/null
+exec systemctl start --no-block "$1"
+"#;
+const START_COMMAND: &str = r#"exec setsid -f "$@" >/dev/null 2>&1 </dev/null"#;
+/// Enough for the server to start and to write its log. Exit code 9 is ours.
+const DISK: &str = r#"
+free=$(df -P -k "$1" | awk 'NR == 2 { print $4 }')
+[ "$free" -ge 65536 ] || { echo "$((free / 1024)) MiB"; exit 9; }
+"#;
+/// `$1` is the folder of the data, then the files; copied beside the data, where the server's own rights keep them.
+const KEEP: &str = r#"
+set -e
+good="$1/varde-last-good"; shift
+owner=$(stat -c %u:%g "$(dirname "$good")")
+install -d -m 0700 -o "${owner%:*}" -g "${owner#*:}" "$good.part"
+for file; do cp -p "$file" "$good.part/"; done
+rm -rf "$good"
+mv "$good.part" "$good"
+"#;
+const FALL_BACK: &str = r#"
+set -e
+good="$1/varde-last-good"; shift
+[ -d "$good" ] || { echo "no copy"; exit 9; }
+for file; do
+    cp -p "$file" "$file.varde-failed"
+    cp -p "$good/$(basename "$file")" "$file.varde-part"
+    mv "$file.varde-part" "$file"
+done
+"#;
+
+/// What a script said, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    pub code: i32,
+    pub words: String,
+}
+
+impl Server {
+    /// In good order, without waiting for sessions; at once done where it does not run.
+    pub async fn stop(&self, data: &str, within: Duration) -> Result<(), Error> {
+        let what = Text::new("stoppe tjeneren", "stopping the server");
+        self.must(&what, &format!("{FIND}{STOP}"), &[data], within).await
+    }
+
+    pub async fn kill(&self, data: &str, within: Duration) -> Result<(), Error> {
+        let what = Text::new("drepe tjeneren", "killing the server");
+        self.must(&what, &format!("{FIND}{KILL}"), &[data], within).await
+    }
+
+    pub async fn start(&self, within: Duration) -> Result<(), Error> {
+        let what = Text::new("starte tjeneren", "starting the server");
+        match &self.start {
+            Start::Unit(unit) => self.must(&what, START_UNIT, &[unit], within).await,
+            Start::Command(command) => {
+                let command: Vec<&str> = command.iter().map(String::as_str).collect();
+                self.must(&what, START_COMMAND, &command, within).await
+            }
+        }
+    }
+
+    /// Whether the disk has room for a start.
+    pub async fn room(&self, data: &str, within: Duration) -> Result<(), Error> {
+        let what = Text::new("se på disken", "looking at the disk");
+        let output = self.script(&what, DISK, &[data], within).await?;
+        match output.code {
+            0 => Ok(()),
+            9 => Err(Error::failed(
+                format!("Disken til databasen er nesten full: {} igjen", output.words),
+                format!("The disk of the database is nearly full: {} left", output.words),
+            )),
+            _ => Err(failed(&what, &output)),
+        }
+    }
+
+    /// Keeps a copy of the configuration that runs.
+    pub async fn keep(&self, data: &str, files: &[String], within: Duration) -> Result<(), Error> {
+        let what = Text::new("ta vare på konfigurasjonen", "keeping the configuration");
+        self.must(&what, KEEP, &with(data, files), within).await
+    }
+
+    /// Puts that copy back; the files that did not work stay beside it as `FILE.varde-failed`.
+    pub async fn fall_back(&self, data: &str, files: &[String], within: Duration) -> Result<(), Error> {
+        let what = Text::new(
+            "hente fram forrige konfigurasjon",
+            "putting the last good configuration back",
+        );
+        self.must(&what, FALL_BACK, &with(data, files), within).await
+    }
+
+    async fn must(&self, what: &Text, script: &str, args: &[&str], within: Duration) -> Result<(), Error> {
+        let output = self.script(what, script, args, within).await?;
+        if output.code == 0 {
+            Ok(())
+        } else {
+            Err(failed(what, &output))
+        }
+    }
+
+    async fn script(
+        &self,
+        what: &Text,
+        script: &str,
+        args: &[&str],
+        within: Duration,
+    ) -> Result<Output, Error> {
+        let run = async {
+            match &self.via {
+                Via::Local { prefix } => {
+                    let mut words = prefix.clone();
+                    words.extend(["sh", "-c", script, "varde"].map(str::to_owned));
+                    words.extend(args.iter().map(ToString::to_string));
+                    process(&words, None).await
+                }
+                Via::Guest(agent) => agent.shell(script, args).await,
+                Via::Ssh {
+                    target,
+                    key,
+                    known_hosts,
+                } => {
+                    let words = ssh(target, key, known_hosts, args);
+                    process(&words, Some(script)).await
+                }
+            }
+        };
+        match timeout(within, run).await {
+            Ok(output) => output,
+            Err(_) => Err(Error::late(what, millis(within))),
+        }
+    }
+}
+
+fn with<'a>(data: &'a str, files: &'a [String]) -> Vec<&'a str> {
+    std::iter::once(data)
+        .chain(files.iter().map(String::as_str))
+        .collect()
+}
+
+fn failed(what: &Text, output: &Output) -> Error {
+    let Output { code, words } = output;
+    Error::failed(
+        format!("Mislyktes: {} (kode {code}: {words})", what.nb),
+        format!("Failed: {} (code {code}: {words})", what.en),
+    )
+}
+
+fn ssh(target: &str, key: &str, known_hosts: &str, args: &[&str]) -> Vec<String> {
+    let mut words: Vec<String> = [
+        "ssh",
+        "-F",
+        "none",
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "IdentitiesOnly=yes",
+        "-o",
+        "StrictHostKeyChecking=yes",
+        "-o",
+        "ConnectTimeout=5",
+        "-o",
+        "ServerAliveInterval=5",
+        "-o",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    words.push(format!("UserKnownHostsFile={known_hosts}"));
+    words.extend([
+        "-i".to_owned(),
+        key.to_owned(),
+        target.to_owned(),
+        "sh -s --".to_owned(),
+    ]);
+    words.extend(args.iter().map(|arg| quoted(arg)));
+    words
+}
+
+/// For the shell at the other end, which gets its words in one line.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+async fn process(words: &[String], input: Option<&str>) -> Result<Output, Error> {
+    let Some((program, args)) = words.split_first() else {
+        return Err(Error::failed("Ingen kommando", "No command"));
+    };
+    let cannot = |error: std::io::Error| {
+        Error::failed(
+            format!("Kunne ikke kjøre {program}: {error}"),
+            format!("Could not run {program}: {error}"),
+        )
+    };
+    let mut child = Command::new(program)
+        .args(args)
+        .stdin(if input.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(cannot)?;
+    if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
+        stdin.write_all(input.as_bytes()).await.map_err(cannot)?;
+    }
+    let output = child.wait_with_output().await.map_err(cannot)?;
+    let mut words = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    words.push_str(String::from_utf8_lossy(&output.stderr).trim());
+    Ok(Output {
+        code: output.status.code().unwrap_or(-1),
+        words,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local(start: Start) -> Server {
+        Server {
+            via: Via::Local { prefix: vec![] },
+            start,
+        }
+    }
+
+    const SOON: Duration = Duration::from_secs(10);
+
+    #[tokio::test]
+    async fn a_server_that_does_not_run_is_stopped_already() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = local(Start::Command(vec!["true".into()]));
+        server.stop(folder.path().to_str().unwrap(), SOON).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_stale_number_of_another_process_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut other = std::process::Command::new("sleep")
+            .arg("60")
+            .current_dir("/")
+            .spawn()
+            .unwrap();
+        std::fs::write(folder.path().join("postmaster.pid"), format!("{}\n", other.id())).unwrap();
+        let server = local(Start::Command(vec!["true".into()]));
+        server.stop(folder.path().to_str().unwrap(), SOON).await.unwrap();
+        assert_eq!(other.try_wait().unwrap(), None, "it still runs");
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_ran_can_be_put_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().to_str().unwrap();
+        let file = folder.path().join("postgresql.conf");
+        let files = [file.to_str().unwrap().to_owned()];
+        let server = local(Start::Command(vec!["true".into()]));
+        std::fs::write(&file, "port = 1").unwrap();
+        assert!(
+            server.fall_back(data, &files, SOON).await.is_err(),
+            "nothing was kept yet"
+        );
+        server.keep(data, &files, SOON).await.unwrap();
+        std::fs::write(&file, "prot = 2").unwrap();
+        server.fall_back(data, &files, SOON).await.unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "port = 1");
+        let failed = folder.path().join("postgresql.conf.varde-failed");
+        assert_eq!(std::fs::read_to_string(failed).unwrap(), "prot = 2");
+    }
+
+    #[tokio::test]
+    async fn what_does_not_end_is_late_not_failed() {
+        let server = local(Start::Command(vec![]));
+        let what = Text::same("x");
+        let late = server
+            .script(&what, "sleep 60", &[], Duration::from_millis(50))
+            .await;
+        assert!(matches!(late, Err(Error::Late(_))), "{late:?}");
+    }
+
+    #[test]
+    fn words_reach_the_other_end_of_ssh_as_they_are() {
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        let words = ssh("db@host", "/k", "/h", &["/data dir"]);
+        assert_eq!(words.last().map(String::as_str), Some("'/data dir'"));
+    }
+}
