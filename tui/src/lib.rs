@@ -31,7 +31,7 @@ mod power;
 pub mod recorder;
 mod reload;
 pub mod runner;
-mod secret;
+pub mod secret;
 mod services;
 pub mod state;
 pub mod terminal;

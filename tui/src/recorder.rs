@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::Cmd;
 use crate::dialog::Dialog;
-use crate::event::Event;
+use crate::event::{Answer, Ask, Event};
 use crate::secret;
 use crate::state::State;
 
@@ -72,7 +72,9 @@ impl Recorder {
         let _ = std::fs::rename(&path, self.directory.join("console.old.jsonl"));
         self.file = private(&path);
         self.written = 0;
-        self.write(&Line::State(Box::new(state.clone())));
+        let mut state = state.clone();
+        state.dialogs.iter_mut().for_each(Dialog::mask);
+        self.write(&Line::State(Box::new(state)));
     }
 
     fn write(&mut self, line: &Line) {
@@ -108,6 +110,25 @@ fn without_secrets(state: &State, event: &Event) -> Event {
             Event::Cmd(Cmd::Insert(secret::mask_char(*character)))
         }
         Event::Cmd(Cmd::Paste(text)) if secret => Event::Cmd(Cmd::Paste(secret::mask(text))),
+        // What was written there goes on to the service and comes back with the answer.
+        Event::Answered { ask, answer } => {
+            let (mut ask, mut answer) = (ask.clone(), answer.clone());
+            match (&mut ask, &mut answer) {
+                (Ask::Check(toml) | Ask::DiffText(toml), _) | (Ask::MediaFile(_), Ok(Answer::Text(toml))) => {
+                    *toml = secret::mask(toml)
+                }
+                _ => {}
+            }
+            Event::Answered { ask, answer }
+        }
+        Event::Performed { action, result } => {
+            let mut action = action.clone();
+            secret::mask_action(&mut action);
+            Event::Performed {
+                action,
+                result: result.clone(),
+            }
+        }
         event => event.clone(),
     }
 }

@@ -1,6 +1,7 @@
 //! What must not be written down: passwords, and the hashes that stand in a `site.toml`.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use varde_bus::Action;
 
 /// A password being typed. It is written down as stars, as it is on the screen.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -61,6 +62,13 @@ pub fn mask(text: &str) -> String {
 
 pub fn mask_char(character: char) -> char {
     if character.is_whitespace() { character } else { '*' }
+}
+
+/// The file that an action carries, in stars.
+pub fn mask_action(action: &mut Action) {
+    if let Action::ApplySite { toml, .. } = action {
+        *toml = mask(toml);
+    }
 }
 
 /// Text without crypt(5) hashes (`$y$…`, `$6$…`), wherever they stand in it.

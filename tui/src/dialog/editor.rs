@@ -41,6 +41,12 @@ impl Editor {
         text
     }
 
+    pub fn mask(&mut self) {
+        for line in &mut self.lines {
+            *line = crate::secret::mask(line);
+        }
+    }
+
     fn line(&mut self) -> &mut String {
         &mut self.lines[self.row]
     }

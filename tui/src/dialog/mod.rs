@@ -39,6 +39,22 @@ impl Dialog {
     }
 }
 
+impl Dialog {
+    /// Makes stars of what may hold a secret: text on its way to become the site.
+    pub fn mask(&mut self) {
+        match self {
+            Self::Editor(editor) => editor.mask(),
+            Self::Viewer(viewer) => viewer.mask(),
+            Self::Confirm(confirm) => {
+                if let Intent::Act(action) = &mut confirm.intent {
+                    crate::secret::mask_action(action);
+                }
+            }
+            Self::Prompt(_) | Self::Pick(_) => {}
+        }
+    }
+}
+
 /// The dialog on top gets the command.
 pub fn command(state: &mut State, cmd: &Cmd) -> Vec<Effect> {
     let Some(mut dialog) = state.dialogs.pop() else {
@@ -117,6 +133,7 @@ fn panel<'a, 'b>(body: &'a mut Canvas<'_, 'b>, rows: u16) -> Canvas<'a, 'b> {
     let y = (body.height() - rows) / 3;
     let margin = if body.width() >= 60 { 4 } else { 0 };
     let width = body.width().saturating_sub(2 * margin);
-    body.part(margin, y, width, rows).clear();
+    let whole = body.width();
+    body.part(0, y, whole, rows).clear();
     body.part(margin, y, width, rows)
 }

@@ -62,6 +62,12 @@ impl Viewer {
         self
     }
 
+    pub fn mask(&mut self) {
+        if let Some(Next::Apply(toml)) = &mut self.next {
+            *toml = crate::secret::mask(toml);
+        }
+    }
+
     pub fn leads_on(&self) -> bool {
         self.next.is_some()
     }

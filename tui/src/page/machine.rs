@@ -45,7 +45,7 @@ pub fn lines(state: &State, vm: &VmStatus) -> Vec<Line> {
     line(
         words.column_zone(),
         Role::Plain,
-        format!("{}  {address}", vm.zone),
+        format!("{}, {address}", vm.zone),
     );
     line(
         words.size(),

@@ -213,12 +213,12 @@ fn rows(height: u16) -> u16 {
     height.saturating_sub(3)
 }
 
-const NAME: u16 = 17;
+const NAME: u16 = 15;
 const STATE: u16 = 13;
 const SINCE: u16 = 13;
-const CHECKS: u16 = 9;
+const CHECKS: u16 = 8;
 const CPUS: u16 = 5;
-const MEMORY: u16 = 9;
+const MEMORY: u16 = 8;
 
 pub fn draw(state: &State, mut canvas: Canvas) {
     let words = state.words();

@@ -196,7 +196,7 @@ fn running(state: &State, canvas: &mut Canvas, row: u16) -> u16 {
         return row + 1;
     }
     let width = canvas.width();
-    let text = up.join(", ");
+    let text = words.up(up.join(", "));
     let mut part = canvas.part(0, row + 1, width, 3);
     row + 1 + part.wrapped(1, 0, Role::Plain, &text).min(3)
 }

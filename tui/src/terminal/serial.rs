@@ -173,6 +173,17 @@ impl Serial {
         std::mem::take(&mut self.out)
     }
 
+    /// What the terminal is to show: character, bold, reversed, underlined; row by row. For tests.
+    pub fn screen(&self) -> Vec<(char, bool, bool, bool)> {
+        self.wanted
+            .iter()
+            .map(|glyph| {
+                let pen = glyph.pen;
+                (glyph.character, pen.bold, pen.reversed, pen.underlined)
+            })
+            .collect()
+    }
+
     /// Somebody else wrote to the terminal: nothing is known of it.
     pub fn forget(&mut self) {
         self.cursor = None;

@@ -12,8 +12,9 @@ texts! {
     nothing_wrong: "Ingenting er galt." | "Nothing is wrong.";
     wrong_now: "Galt nå" | "Wrong now";
     and_more(count): "... og {count} til (side 2)" | "... and {count} more (page 2)";
-    downtime_cost(each, counties, all): "Nedetid koster {each} i timen for hvert fylke; med {counties} fylker {all} i timen."
-        | "Downtime costs {each} an hour for each county; with {counties} counties {all} an hour.";
+    downtime_cost(each, counties, all): "Nedetid koster {each} i timen per fylke: {all} for {counties} fylker."
+        | "Downtime costs {each} an hour per county: {all} for {counties} counties.";
+    up(names): "Oppe: {names}" | "Up: {names}";
     no_machines: "Anlegget har ingen virtuelle maskiner." | "The site has no virtual machines.";
     appliance: "Verten" | "Host";
     host_about(version, kernel, up): "Varde {version}, Linux {kernel}, oppe siden {up}"
