@@ -5,7 +5,7 @@
 #
 # TOOLBOX is the Debian 13 tools tree that has every tool used here; `/` says that we run inside it already. Runs as root.
 # The flow: enter the toolbox, then for each guest: packages → its own files → kernel and initrd → disk.
-set -euo pipefail
+set -eEuo pipefail
 
 fail() {
     echo "guests: $*" >&2
@@ -64,6 +64,7 @@ qemu-img qemu-utils
 depmod kmod
 cpio cpio
 xz xz-utils
+systemctl systemd
 TOOLS
 mbr=/usr/lib/SYSLINUX/mbr.bin
 boot_efi=/usr/lib/systemd/boot/efi/systemd-bootx64.efi
@@ -75,7 +76,7 @@ work=$(mktemp -d "$out/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 # A list file without its comments.
-items() { grep -hEv '^(#|$)' "$@"; }
+items() { sed -E "/^(#|$)/d" "$@"; }
 
 # packages GUEST ROOT: a Debian tree of the common and the guest's own packages, without what only fills disks. The kernel
 # is fetched but not installed: its package brings a generator of initrds, and modules for hardware that no guest has.
@@ -102,7 +103,10 @@ own_files() {
     echo "$1" >"$2/etc/hostname"
     echo "127.0.1.1 $1" >>"$2/etc/hosts"
     local name
-    while read -r name; do ln -sf /dev/null "$2/etc/systemd/system/$name"; done < <(items "$here/common/masked-units")
+    while read -r name; do ln -sf /dev/null "$2/etc/systemd/system/$name"; done < <(items "$here"/{common,"$1"}/masked-units)
+    for part in common "$1"; do
+        while read -r name; do systemctl --quiet --root="$2" enable "$name"; done < <(items "$here/$part/enabled-units")
+    done
     mkdir -p "$2/etc/systemd/system-generators"
     for name in "$2"/usr/lib/systemd/system-generators/*; do
         ln -s /dev/null "$2/etc/systemd/system-generators/${name##*/}"

@@ -93,7 +93,7 @@ class Machine:
             if result:
                 return result
             time.sleep(pause)
-        raise Failed(f"{what} did not come within {self.options.bound:.0f} s; the serial line ends with:\n{self.seen[-1500:]}")
+        raise Failed(f"{what} did not come within {self.options.bound:.0f} s")
 
     def connect(self, name):
         def attempt():
@@ -138,19 +138,22 @@ class Machine:
         return found[1].rpartition("echo done-$?\n")[2].strip()
 
     def agent_ping(self):
-        """Asks until an answer comes: what is sent before the agent runs may be lost, or be answered late."""
+        """One question, held by QEMU until the agent opens its port. An answer that nobody reads would keep the agent in
+        a loop of writes, so the connection stays until it is here."""
         agent = self.connect("agent")
-        answers = b""
+        agent.sendall(b'{"execute":"guest-ping"}\n')
+        answer = b""
 
         def attempt():
-            nonlocal answers
-            agent.sendall(b'{"execute":"guest-ping"}\n')
+            nonlocal answer
             try:
-                answers += agent.recv(4096)
+                answer += agent.recv(4096)
             except TimeoutError:
                 pass
-            return b'{"return": {}}\n' in answers
+            return answer.endswith(b"\n")
         self.until("the guest agent", attempt)
+        if json.loads(answer) != {"return": {}}:
+            raise Failed(f"the guest agent answered guest-ping with {answer}")
 
     def power_button(self):
         qmp = self.connect("qmp")
@@ -279,7 +282,8 @@ def main():
         try:
             check(machine)
         except (Failed, OSError) as error:
-            sys.exit(f"check: {options.image.name}: {error}")
+            machine.read_serial()
+            sys.exit(f"check: {options.image.name}: {error}; the serial line ends with:\n{machine.seen[-1500:]}")
         finally:
             if machine.process.poll() is None:
                 machine.process.kill()

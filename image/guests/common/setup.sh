@@ -11,7 +11,5 @@ passwd --quiet --lock root
 # Nothing asks for a look at the whole system because /usr would be newer than the image.
 touch /etc/.updated /var/.updated
 
-# systemd's own choice for a system that boots to a login prompt, with as little as possible beside it.
-systemctl set-default multi-user.target
-systemctl enable systemd-networkd.service console-getty.service
+# What the installation left.
 rm -rf /var/cache/apt /var/lib/apt /var/log/* /var/cache/debconf/* /var/lib/dpkg/*-old

@@ -1,0 +1,28 @@
+# The cluster, its role and its database; runs inside the tree.
+
+data=/var/lib/postgresql/17/main
+conf=/etc/postgresql/17/main
+bin=/usr/lib/postgresql/17/bin
+
+# The package has made a cluster with English messages and the journal's character set.
+[ -d $data ] || { echo "guests: the package made no cluster at $data" >&2; exit 1; }
+
+# A certificate made here would be the same in every copy, its key known to all.
+sed -i 's/^ssl = on/ssl = off/' $conf/postgresql.conf
+rm -f /etc/ssl/certs/ssl-cert-snakeoil.pem /etc/ssl/private/ssl-cert-snakeoil.key
+
+cat >$conf/pg_hba.conf <<'HBA'
+# Administration inside the guest: sudo -u postgres psql
+local   all      postgres            peer
+# The journal, for the guest's own subnet.
+host    journal  journal  samenet    scram-sha-256
+host    journal  journal  localhost  scram-sha-256
+HBA
+
+su postgres -c "$bin/postgres --single -j -D $data -c config_file=$conf/postgresql.conf \
+    -c dynamic_shared_memory_type=mmap postgres" >/dev/null <<'SQL'
+create role journal login password 'varde-demo';
+
+create database journal owner journal;
+
+SQL
