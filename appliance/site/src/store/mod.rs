@@ -4,7 +4,11 @@
 //! link `active` names the record that counts. Neither kind of file ever changes once it has its name, so reading
 //! needs no lock: follow the link, read the record, read the object, compare its hash.
 
+#[cfg(test)]
+mod crash;
 mod steps;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::io;

@@ -15,7 +15,7 @@ use super::{ACTIVE, GENERATIONS, LOCK, OBJECTS, Origin, Record, Store, hash_of, 
 use crate::StoreError;
 
 /// What has not got its name yet is called so; whatever is left over of it is worthless.
-const TEMPORARY: &str = ".new";
+pub(super) const TEMPORARY: &str = ".new";
 
 /// The only one who changes the store, as long as it lives.
 pub struct Writer {
@@ -61,13 +61,14 @@ impl Writer {
     }
 }
 
-struct Changes<S> {
-    store: Store,
-    steps: S,
+/// The steps of a change, whoever does them.
+pub(super) struct Changes<S> {
+    pub(super) store: Store,
+    pub(super) steps: S,
 }
 
 impl<S: Steps> Changes<S> {
-    fn prepare(&mut self) -> Result<(), StoreError> {
+    pub(super) fn prepare(&mut self) -> Result<(), StoreError> {
         for name in [OBJECTS, GENERATIONS] {
             let path = self.store.root.join(name);
             match self.steps.create_dir(&path) {
@@ -83,7 +84,7 @@ impl<S: Steps> Changes<S> {
         Ok(())
     }
 
-    fn commit(&mut self, text: &str, origin: &Origin, when: i64) -> Result<u64, StoreError> {
+    pub(super) fn commit(&mut self, text: &str, origin: &Origin, when: i64) -> Result<u64, StoreError> {
         let hash = hash_of(text);
         let number = self.store.numbers()?.into_iter().max().unwrap_or(0) + 1;
         let record = Record {
@@ -111,7 +112,7 @@ impl<S: Steps> Changes<S> {
         Ok(number)
     }
 
-    fn activate(&mut self, number: u64) -> Result<(), StoreError> {
+    pub(super) fn activate(&mut self, number: u64) -> Result<(), StoreError> {
         let temporary = self.store.root.join(TEMPORARY);
         let result = self.link(&temporary, number);
         if result.is_err() {
