@@ -6,6 +6,7 @@ use zbus::Connection;
 
 use crate::Failure;
 use crate::audit::AuditProxy;
+use crate::dbrestart::DbRestartProxy;
 use crate::host::HostProxy;
 use crate::hypervisor::HypervisorProxy;
 use crate::role::Verb;
@@ -15,15 +16,59 @@ use crate::site::SiteProxy;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    StartVm { vm: String, why: String },
-    ShutDownVm { vm: String, why: String },
-    ForceOffVm { vm: String, why: String },
-    PauseVm { vm: String, why: String },
-    ResumeVm { vm: String, why: String },
-    ApplySite { toml: String, why: String },
-    RollBackSite { generation: u64, why: String },
-    Reboot { why: String },
-    PowerOff { why: String },
+    StartVm {
+        vm: String,
+        why: String,
+    },
+    ShutDownVm {
+        vm: String,
+        why: String,
+    },
+    ForceOffVm {
+        vm: String,
+        why: String,
+    },
+    PauseVm {
+        vm: String,
+        why: String,
+    },
+    ResumeVm {
+        vm: String,
+        why: String,
+    },
+    ApplySite {
+        toml: String,
+        why: String,
+    },
+    RollBackSite {
+        generation: u64,
+        why: String,
+    },
+    /// At a moment (milliseconds since 1970, UTC), or at once for 0.
+    RestartDatabase {
+        database: String,
+        at: i64,
+        why: String,
+    },
+    SkipDatabase {
+        database: String,
+        why: String,
+    },
+    HoldDatabase {
+        database: String,
+        hold: bool,
+        why: String,
+    },
+    CancelDatabase {
+        database: String,
+        why: String,
+    },
+    Reboot {
+        why: String,
+    },
+    PowerOff {
+        why: String,
+    },
 }
 
 impl Action {
@@ -37,6 +82,10 @@ impl Action {
             Self::ResumeVm { .. } => Verb::ResumeVm,
             Self::ApplySite { .. } => Verb::ApplySite,
             Self::RollBackSite { .. } => Verb::RollBackSite,
+            Self::RestartDatabase { .. } => Verb::RestartDatabase,
+            Self::SkipDatabase { .. } => Verb::SkipDatabase,
+            Self::HoldDatabase { .. } => Verb::HoldDatabase,
+            Self::CancelDatabase { .. } => Verb::CancelDatabase,
             Self::Reboot { .. } => Verb::Reboot,
             Self::PowerOff { .. } => Verb::PowerOff,
         }
@@ -51,6 +100,7 @@ pub struct Client {
     pub site: SiteProxy<'static>,
     pub audit: AuditProxy<'static>,
     pub host: HostProxy<'static>,
+    pub dbrestart: DbRestartProxy<'static>,
 }
 
 impl Client {
@@ -65,6 +115,7 @@ impl Client {
             site: SiteProxy::new(&connection).await?,
             audit: AuditProxy::new(&connection).await?,
             host: HostProxy::new(&connection).await?,
+            dbrestart: DbRestartProxy::new(&connection).await?,
             connection,
         })
     }
@@ -107,6 +158,48 @@ impl Client {
                 Text::new(
                     format!("Generasjon {number} er tatt i bruk, lik generasjon {generation}"),
                     format!("Generation {number} is active, the same as generation {generation}"),
+                )
+            }
+            Action::RestartDatabase { database, at, why } => {
+                self.dbrestart.restart(database, *at, why).await?;
+                if *at == 0 {
+                    Text::new(
+                        format!("{database} startes på nytt når ingen er i veien"),
+                        format!("{database} restarts when nobody is in the way"),
+                    )
+                } else {
+                    Text::new(
+                        format!("Omstart av {database} er planlagt"),
+                        format!("A restart of {database} is planned"),
+                    )
+                }
+            }
+            Action::SkipDatabase { database, why } => {
+                self.dbrestart.skip_next(database, why).await?;
+                Text::new(
+                    format!("Neste omstart av {database} hoppes over"),
+                    format!("The next restart of {database} is skipped"),
+                )
+            }
+            Action::HoldDatabase { database, hold, why } => {
+                self.dbrestart.hold(database, *hold, why).await?;
+                if *hold {
+                    Text::new(
+                        format!("Omstarter av {database} er stilt i bero"),
+                        format!("Restarts of {database} are on hold"),
+                    )
+                } else {
+                    Text::new(
+                        format!("Omstarter av {database} går igjen som planlagt"),
+                        format!("Restarts of {database} go on as planned"),
+                    )
+                }
+            }
+            Action::CancelDatabase { database, why } => {
+                self.dbrestart.cancel(database, why).await?;
+                Text::new(
+                    format!("Omstarten av {database} er avlyst"),
+                    format!("The restart of {database} is called off"),
                 )
             }
             Action::Reboot { why } => {

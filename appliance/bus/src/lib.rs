@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod caller;
 mod client;
+pub mod dbrestart;
 mod error;
 pub mod host;
 pub mod hypervisor;

@@ -19,12 +19,18 @@ pub enum Verb {
     ReadAudit,
     ReadHost,
     ReadLog,
+    ReadDatabase,
+    RestartDatabase,
+    SkipDatabase,
+    HoldDatabase,
+    CancelDatabase,
+    SetDatabaseCredential,
     Reboot,
     PowerOff,
 }
 
 /// The verb, the least role that may do it, and the name under which it is recorded.
-pub const TABLE: [(Verb, Role, &str); 16] = [
+pub const TABLE: [(Verb, Role, &str); 22] = [
     (Verb::ReadVm, Role::Viewer, "vm.read"),
     (Verb::StartVm, Role::Operator, "vm.start"),
     (Verb::ShutDownVm, Role::Operator, "vm.shutdown"),
@@ -39,6 +45,12 @@ pub const TABLE: [(Verb, Role, &str); 16] = [
     (Verb::ReadAudit, Role::Viewer, "audit.read"),
     (Verb::ReadHost, Role::Viewer, "host.read"),
     (Verb::ReadLog, Role::Viewer, "host.log"),
+    (Verb::ReadDatabase, Role::Viewer, "db.read"),
+    (Verb::RestartDatabase, Role::Operator, "db.restart"),
+    (Verb::SkipDatabase, Role::Operator, "db.skip"),
+    (Verb::HoldDatabase, Role::Operator, "db.hold"),
+    (Verb::CancelDatabase, Role::Operator, "db.cancel"),
+    (Verb::SetDatabaseCredential, Role::Admin, "db.credential"),
     (Verb::Reboot, Role::Admin, "host.reboot"),
     (Verb::PowerOff, Role::Admin, "host.power-off"),
 ];

@@ -173,6 +173,10 @@ impl Intent {
         | Action::ResumeVm { why, .. }
         | Action::ApplySite { why, .. }
         | Action::RollBackSite { why, .. }
+        | Action::RestartDatabase { why, .. }
+        | Action::SkipDatabase { why, .. }
+        | Action::HoldDatabase { why, .. }
+        | Action::CancelDatabase { why, .. }
         | Action::Reboot { why }
         | Action::PowerOff { why }) = &mut action;
         reason.clone_into(why);
