@@ -3,6 +3,8 @@
 use super::reader::Reader;
 use crate::Text;
 
+const UNQUOTED: &str = "string values must be quoted";
+
 /// Beginning of what the TOML parser says, then the fault and the remedy: Norwegian, English, Norwegian, English.
 const KNOWN: &[(&str, &str, &str, &str, &str)] = &[
     (
@@ -13,7 +15,7 @@ const KNOWN: &[(&str, &str, &str, &str, &str)] = &[
         "Remove one of them",
     ),
     (
-        "string values must be quoted",
+        UNQUOTED,
         "Tekst må stå i anførselstegn",
         "Text must stand in quotes",
         "Skriv verdien som \"verdi\"",
@@ -116,7 +118,15 @@ const KNOWN: &[(&str, &str, &str, &str, &str)] = &[
 pub(super) fn report(reader: &mut Reader<'_>, errors: &[toml::de::Error]) {
     let mut places: Vec<(usize, &str)> = errors
         .iter()
-        .map(|error| (error.span().map_or(0, |span| span.start), error.message()))
+        .map(|error| {
+            let span = error.span().unwrap_or_default();
+            // Where there is nothing at all, the parser asks for quotes around it.
+            let message = match error.message() {
+                unquoted if unquoted.starts_with(UNQUOTED) && span.is_empty() => "missing value",
+                message => message,
+            };
+            (span.start, message)
+        })
         .collect();
     places.sort_by_key(|(at, _)| *at);
     let mut last_line = 0;

@@ -132,7 +132,7 @@ pub(super) fn write_for_instance(key: &str, example: &str) -> Text {
     )
 }
 
-/// The name that was most likely meant: a third of its letters may differ.
+/// The name that was most likely meant, the first of several: a third of its letters may differ.
 pub(super) fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
     // A word much longer than any name is none of them, and its distance would be dear to compute.
     if word.len() > 64 {
@@ -142,7 +142,7 @@ pub(super) fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
     names
         .iter()
         .map(|name| (strsim::osa_distance(&lower, &name.to_lowercase()), *name))
-        .min()
+        .min_by_key(|(distance, _)| *distance)
         .filter(|(distance, name)| *distance <= (name.chars().count() / 3).max(1))
         .map(|(_, name)| name)
 }

@@ -221,9 +221,10 @@ fn survivors(root: &Path, before: &Disk, steps: &[Step], count: usize) -> BTreeS
         disks = more;
     }
     for (number, (content, synced)) in contents {
-        let possible = match synced {
-            true => vec![content],
-            false => vec![Vec::new(), content[..content.len() / 2].to_vec(), content],
+        let possible = if synced {
+            vec![content]
+        } else {
+            vec![Vec::new(), content[..content.len() / 2].to_vec(), content]
         };
         let with = |disk: &Disk, content: &[u8]| {
             let node = |node: &Node| match node {

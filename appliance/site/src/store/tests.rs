@@ -105,7 +105,7 @@ fn a_damaged_record_or_link_is_told_from_an_absent_one() {
     let record = folder.path().join(record_path(1));
     let whole = fs::read_to_string(&record).unwrap();
     for bad in [
-        "".to_owned(),
+        String::new(),
         whole[..whole.len() / 2].to_owned(),
         whole.replace("number = 1", "number = 2"),
         whole.replace("hash = \"", "hash = \"../../"),
