@@ -358,24 +358,35 @@ pub fn help(tables: &[&'static [Binding]], words: Words) -> Vec<String> {
     lines
 }
 
-/// The footer: the keys that matter most here, and always the help.
+/// The footer: the keys that matter most here; help has its place whatever else there is room for.
 pub fn footer(state: &State, width: usize) -> String {
     let words = state.words();
     let (tables, _) = tables(state);
-    let briefs: Vec<String> = tables
+    let briefs: Vec<(bool, String)> = tables
         .into_iter()
         .flatten()
         .filter_map(|binding| {
             let key = label(*binding.keys.first()?, words);
-            Some(format!("{key} {}", (binding.brief?)(words)))
+            Some((
+                binding.cmd == Cmd::Help,
+                format!("{key} {}", (binding.brief?)(words)),
+            ))
         })
         .collect();
+    let length = |text: &str| 2 + text.chars().count();
+    let mut reserved: usize = briefs
+        .iter()
+        .filter(|(help, _)| *help)
+        .map(|(_, text)| length(text))
+        .sum();
     let mut line = String::new();
-    for brief in briefs {
-        let wanted = line.chars().count() + 2 + brief.chars().count();
-        if wanted <= width {
+    for (help, brief) in &briefs {
+        if *help {
+            reserved -= length(brief);
+        }
+        if line.chars().count() + length(brief) + reserved <= width {
             line.push_str(if line.is_empty() { " " } else { "  " });
-            line.push_str(&brief);
+            line.push_str(brief);
         }
     }
     line
