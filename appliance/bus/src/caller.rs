@@ -124,4 +124,57 @@ mod tests {
         assert_eq!(role_of(1000, &groups(&["users"])), None);
         assert_eq!(role_of(0, &[]), Some(Role::Admin));
     }
+
+    /// What each role may do, written out: no role, viewer, operator, admin.
+    const MAY: [(&str, [bool; 4]); 22] = [
+        ("vm.read", [false, true, true, true]),
+        ("vm.start", [false, false, true, true]),
+        ("vm.shutdown", [false, false, true, true]),
+        ("vm.force-off", [false, false, true, true]),
+        ("vm.pause", [false, false, true, true]),
+        ("vm.resume", [false, false, true, true]),
+        ("vm.console", [false, false, true, true]),
+        ("site.read", [false, true, true, true]),
+        ("site.check", [false, true, true, true]),
+        ("site.apply", [false, false, false, true]),
+        ("site.rollback", [false, false, false, true]),
+        ("audit.read", [false, true, true, true]),
+        ("host.read", [false, true, true, true]),
+        ("host.log", [false, true, true, true]),
+        ("db.read", [false, true, true, true]),
+        ("db.restart", [false, false, true, true]),
+        ("db.skip", [false, false, true, true]),
+        ("db.hold", [false, false, true, true]),
+        ("db.cancel", [false, false, true, true]),
+        ("db.credential", [false, false, false, true]),
+        ("host.reboot", [false, false, false, true]),
+        ("host.power-off", [false, false, false, true]),
+    ];
+
+    #[test]
+    fn each_role_may_do_what_it_may_and_nothing_else() {
+        let roles = [None, Some(Role::Viewer), Some(Role::Operator), Some(Role::Admin)];
+        assert_eq!(MAY.len(), role::TABLE.len(), "a verb is missing here");
+        for (verb, _, name) in role::TABLE {
+            let (_, may) = MAY
+                .iter()
+                .find(|(known, _)| *known == name)
+                .unwrap_or_else(|| panic!("{name} is missing here"));
+            for (role, allowed) in roles.into_iter().zip(may) {
+                let caller = Caller {
+                    uid: 1000,
+                    name: "kari".into(),
+                    role,
+                };
+                match caller.require(verb) {
+                    Ok(()) => assert!(allowed, "{role:?} may {name}"),
+                    Err(failure) => {
+                        assert!(!allowed, "{role:?} may not {name}");
+                        assert_eq!(failure.kind, FailureKind::Denied);
+                        assert!(failure.text.nb.contains(role::group(verb.needs())), "{failure}");
+                    }
+                }
+            }
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! The one layer through which the console, the command line and the tests act on the appliance.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use varde_site::Text;
 use zbus::Connection;
@@ -92,6 +94,10 @@ impl Action {
     }
 }
 
+/// No answer after this long counts as unknown. Long enough for what answers last: a generation that is being put to
+/// use, and a check of years of records.
+const PATIENCE: Duration = Duration::from_mins(2);
+
 /// A connection to the services. Reading goes through the proxies, changing through [`Client::perform`].
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -106,7 +112,11 @@ pub struct Client {
 impl Client {
     /// Connects to the system bus, or to the one that `DBUS_SYSTEM_BUS_ADDRESS` names.
     pub async fn connect() -> Result<Self, Failure> {
-        Self::over(Connection::system().await?).await
+        let connection = zbus::connection::Builder::system()
+            .method_timeout(PATIENCE)
+            .build()
+            .await?;
+        Self::over(connection).await
     }
 
     pub async fn over(connection: Connection) -> Result<Self, Failure> {

@@ -79,6 +79,12 @@ impl zbus::DBusError for Failure {
     }
 }
 
+/// No answer within the bound, in both languages.
+const LATE: (&str, &str) = (
+    "Tjenesten svarte ikke i tide; handlingen kan være utført. Se på tilstanden før du prøver igjen",
+    "The service did not answer in time; the action may have been done. Look at the state before trying again",
+);
+
 /// How a client reads it back; failures of the bus itself are put in words here.
 impl From<zbus::Error> for Failure {
     fn from(error: zbus::Error) -> Self {
@@ -99,11 +105,7 @@ impl From<zbus::Error> for Failure {
                 ),
                 "org.freedesktop.DBus.Error.NoReply"
                 | "org.freedesktop.DBus.Error.Timeout"
-                | "org.freedesktop.DBus.Error.TimedOut" => (
-                    FailureKind::Unknown,
-                    "Tjenesten svarte ikke i tide; handlingen kan være utført. Se på tilstanden før du prøver igjen",
-                    "The service did not answer in time; the action may have been done. Look at the state before trying again",
-                ),
+                | "org.freedesktop.DBus.Error.TimedOut" => (FailureKind::Unknown, LATE.0, LATE.1),
                 "org.freedesktop.DBus.Error.ServiceUnknown"
                 | "org.freedesktop.DBus.Error.NameHasNoOwner"
                 | "org.freedesktop.systemd1.NoSuchUnit" => (
@@ -118,6 +120,11 @@ impl From<zbus::Error> for Failure {
                 format!("{nb} ({name}: {detail})"),
                 format!("{en} ({name}: {detail})"),
             );
+        }
+        if let zbus::Error::InputOutput(cause) = &error
+            && cause.kind() == std::io::ErrorKind::TimedOut
+        {
+            return Self::new(FailureKind::Unknown, LATE.0, LATE.1);
         }
         Self::new(
             FailureKind::Failed,

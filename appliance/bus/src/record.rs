@@ -1,10 +1,16 @@
 //! How a service has a change recorded: before it is done, and its outcome after.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
 use zbus::Connection;
 
 use crate::audit::{AuditProxy, Entry};
 use crate::caller::Caller;
 use crate::{Failure, FailureKind, Verb};
+
+/// A disk that hangs must not hang every change with it.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Writes to the record of who did what, over the bus.
 #[derive(Clone, Debug)]
@@ -44,8 +50,8 @@ impl Recorder {
             detail: String::new(),
             of: 0,
         };
-        entry.of = self.audit.append(&entry).await.map_err(|error| {
-            let cause = Failure::from(error).text;
+        entry.of = append(&self.audit, &entry).await.map_err(|failure| {
+            let cause = failure.text;
             Failure::new(
                 FailureKind::Refused,
                 format!(
@@ -75,8 +81,20 @@ impl Recorder {
             detail: detail.to_owned(),
             of: 0,
         };
-        self.audit.append(&entry).await?;
+        append(&self.audit, &entry).await?;
         Ok(())
+    }
+}
+
+/// Its number, once it is on disk.
+async fn append(audit: &AuditProxy<'_>, entry: &Entry) -> Result<u64, Failure> {
+    match timeout(PATIENCE, audit.append(entry)).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Failure::new(
+            FailureKind::Unknown,
+            format!("ingen svar på {} sekunder", PATIENCE.as_secs()),
+            format!("no answer within {} seconds", PATIENCE.as_secs()),
+        )),
     }
 }
 
@@ -95,15 +113,25 @@ impl Begun {
                 self.entry.detail.clone_from(&failure.text.en);
             }
         }
-        let recorded = self.audit.append(&self.entry).await;
-        if let (Ok(_), Err(error)) = (&result, recorded) {
-            let cause = Failure::from(error).text;
-            return Err(Failure::new(
-                FailureKind::Unknown,
-                format!("Utført, men utfallet kunne ikke føres i loggen: {}", cause.nb),
-                format!("Done, but the outcome could not be recorded: {}", cause.en),
-            ));
-        }
-        result
+        let Err(failure) = append(&self.audit, &self.entry).await else {
+            return result;
+        };
+        let (verb, of, cause) = (&self.entry.verb, self.entry.of, failure.text);
+        // The caller of a failed change hears why that failed; the journal keeps that its outcome is missing.
+        eprintln!(
+            "{verb} (record {of}) ended {}, which could not be recorded: {cause}",
+            self.entry.outcome
+        );
+        result.and(Err(Failure::new(
+            FailureKind::Unknown,
+            format!(
+                "Utført, men utfallet kunne ikke føres i loggen over hvem som gjorde hva: {}",
+                cause.nb
+            ),
+            format!(
+                "Done, but the outcome could not be entered in the record of who did what: {}",
+                cause.en
+            ),
+        )))
     }
 }
