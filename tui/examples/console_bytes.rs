@@ -1,51 +1,118 @@
 //! What the console sends over a line: bytes of the first paint, of a key press, of an idle minute, as JSON.
 //!
-//! Beside each stands what painting the whole screen at every key would cost, with the same backend and with
-//! ratatui's own way of writing every cell that changed.
+//! Beside them stands what the same keys cost with ratatui's crossterm backend, which writes each changed cell, and
+//! what painting the whole screen at every key would cost.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::rc::Rc;
+
+use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
+use ratatui::{Terminal, TerminalOptions, Viewport};
 use support::Console;
 use varde_bus::Language;
+use varde_console::draw::draw;
+use varde_console::event::Event;
+use varde_console::state::State;
 
-/// A tour of what operators do: look, move about, open, read, filter, ask and think better of it.
-const TOUR: &str = "<down><up><tab><down><down><enter><esc><up>f<esc>fgrunn<esc>s<down><up><esc>l<up><up><up><pageup>\
-                    <pageup><down><enter><esc>/line 7<enter>x5<down><down><enter><esc>3<down>d<down><esc>r<enter>\
-                    <esc><esc>?<down><down><down><up><esc>1";
+/// A tour of what operators do: look, move about, open, read, filter, write a reason, think better of it.
+const TOUR: &str = "<tab><down><down><down><up><enter><esc><up>flangsom disk<esc>s<down><up><esc>\
+                    4<up><up><up><up><up><up><pageup><up><up><up><enter><esc>/line 7<enter><up><up><up>x\
+                    5<down><down><down><enter><esc><up>3<down>d<esc>r<enter><esc><esc>\
+                    ?<down><down><down><down><up><esc>1";
 
 fn median(mut numbers: Vec<usize>) -> usize {
     numbers.sort_unstable();
     numbers.get(numbers.len() / 2).copied().unwrap_or(0)
 }
 
+/// Counts what is written to it.
+#[derive(Clone, Default)]
+struct Counter(Rc<Cell<usize>>);
+
+impl Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.set(self.0.get() + bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The same frames through the backend that ratatui comes with.
+struct Peer {
+    terminal: Terminal<CrosstermBackend<Counter>>,
+    counter: Counter,
+}
+
+impl Peer {
+    fn new() -> Self {
+        let counter = Counter::default();
+        let viewport = Viewport::Fixed(Rect::new(0, 0, 80, 24));
+        let terminal = Terminal::with_options(
+            CrosstermBackend::new(counter.clone()),
+            TerminalOptions { viewport },
+        )
+        .expect("a counter takes everything");
+        Self { terminal, counter }
+    }
+
+    fn paint(&mut self, state: &State) -> usize {
+        self.counter.0.set(0);
+        self.terminal
+            .draw(|frame| draw(state, frame))
+            .expect("a counter takes everything");
+        self.counter.0.get()
+    }
+}
+
 fn main() {
     let mut console = Console::new(Language::Nb);
+    let mut peer = Peer::new();
+    let peer_first = peer.paint(&console.state);
     let first = console.repaint().len();
-    console.paints.clear();
-    console.press(TOUR);
-    let keys = std::mem::take(&mut console.paints);
+    let (mut keys, mut peer_keys) = (Vec::<usize>::new(), Vec::<usize>::new());
+    for key in support::keys(TOUR) {
+        console.paints.clear();
+        console.event(Event::Key(key));
+        let sent: usize = console.paints.iter().sum();
+        let peer_sent = peer.paint(&console.state);
+        // A key that changes nothing would only flatter the median.
+        if sent > 0 {
+            keys.push(sent);
+            peer_keys.push(peer_sent);
+        }
+    }
     let mut full = Vec::new();
     for key in support::keys(TOUR) {
-        console.event(varde_console::event::Event::Key(key));
+        console.event(Event::Key(key));
         full.push(console.repaint().len());
     }
     console.paints.clear();
     console.pass(60_000);
     let idle: usize = console.paints.iter().sum();
+    let peer_idle = peer.paint(&console.state);
     println!(
         "{}",
         serde_json::json!({
             "columns": 80,
             "rows": 24,
-            "first_paint_bytes": first,
-            "first_paint_seconds_at_9600_baud": first as f64 / 960.0,
             "keys": keys.len(),
+            "first_paint_bytes": first,
+            "first_paint_bytes_crossterm": peer_first,
             "key_press_bytes_median": median(keys.clone()),
-            "key_press_bytes_mean": keys.iter().sum::<usize>() / keys.len().max(1),
             "key_press_bytes_max": keys.iter().max(),
+            "key_press_bytes_median_crossterm": median(peer_keys.clone()),
+            "key_press_bytes_max_crossterm": peer_keys.iter().max(),
             "full_repaint_bytes_median": median(full),
             "idle_minute_bytes": idle,
+            "frame_without_change_bytes_crossterm": peer_idle,
         })
     );
 }
