@@ -109,7 +109,7 @@ impl Agent {
     async fn read(&mut self) -> Result<Answer, AgentError> {
         let mut buffer = [0; 1024];
         loop {
-            if let Some(answer) = self.answers.next() {
+            if let Some(answer) = self.answers.take() {
                 return Ok(answer);
             }
             match self.stream.read(&mut buffer).await {
@@ -138,7 +138,7 @@ impl Answers {
         self.buffer.extend_from_slice(bytes);
     }
 
-    pub fn next(&mut self) -> Option<Answer> {
+    pub fn take(&mut self) -> Option<Answer> {
         while let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.buffer.drain(..=end).collect();
             let delimiter = line.iter().rposition(|byte| *byte == DELIMITER);
@@ -168,11 +168,11 @@ mod tests {
     fn only_what_follows_the_delimiter_is_delimited() {
         let mut answers = Answers::default();
         answers.push(b"{\"return\": {}}\n{\"ret\xff{\"return\": 5}\n");
-        let first = answers.next().expect("an answer");
+        let first = answers.take().expect("an answer");
         assert!(!first.delimited);
-        let second = answers.next().expect("an answer");
+        let second = answers.take().expect("an answer");
         assert_eq!((second.delimited, second.value), (true, json!({"return": 5})));
-        assert_eq!(answers.next(), None);
+        assert_eq!(answers.take(), None);
     }
 
     proptest! {
@@ -181,7 +181,7 @@ mod tests {
             let mut answers = Answers::default();
             answers.push(&noise);
             answers.push(b"\n\xff{\"return\": 1}\n");
-            let last = std::iter::from_fn(|| answers.next()).last();
+            let last = std::iter::from_fn(|| answers.take()).last();
             prop_assert_eq!(last, Some(Answer { delimited: true, value: json!({"return": 1}) }));
         }
     }

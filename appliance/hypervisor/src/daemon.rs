@@ -7,9 +7,12 @@ mod core;
 mod link;
 mod news;
 mod orders;
+#[cfg(test)]
+mod tests;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use varde_bus::hypervisor::VmStatus;
@@ -51,6 +54,8 @@ pub type Answer<T> = oneshot::Sender<Result<T, Failure>>;
 
 pub enum Order {
     Site(Site),
+    /// Answered when every QEMU that runs has been heard.
+    Settled(Answer<()>),
     List(Answer<Vec<VmStatus>>),
     /// As [`Order::List`], after every QEMU has been asked.
     Verify(Answer<Vec<VmStatus>>),
@@ -100,6 +105,13 @@ impl Handle {
     pub async fn site(&self, site: Site) {
         // A heart that has ended needs no generation.
         let _ = self.orders.send(Order::Site(site)).await;
+    }
+
+    /// Waits until every machine that runs has told its state: a daemon that has just begun knows them only then. At
+    /// most as long as `bound`.
+    pub async fn settled(&self, bound: Duration) {
+        // One that does not answer must not keep the others from being seen.
+        let _ = tokio::time::timeout(bound, self.ask(Order::Settled)).await;
     }
 
     pub async fn list(&self) -> Result<Vec<VmStatus>, Failure> {

@@ -39,11 +39,7 @@ pub fn surroundings(vm: &Vm, held: &[Held], paths: &Paths) -> Result<(), Error> 
 
 /// Where a base image lies.
 pub fn image(name: &str, paths: &Paths) -> Result<PathBuf, Error> {
-    let file = if name.ends_with(".qcow2") {
-        name.to_owned()
-    } else {
-        format!("{name}.qcow2")
-    };
+    let file = format!("{}.qcow2", name.strip_suffix(".qcow2").unwrap_or(name));
     let places = paths.images();
     places
         .iter()

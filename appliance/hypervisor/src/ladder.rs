@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::agent::Agent;
 use crate::paths::Paths;
-use crate::qmp::{self, Client, Continue, DEFAULT_TIMEOUT, Event, PowerDown, QueryStatus, Quit, Shutdown};
+use crate::qmp::{self, Client, Continue, DEFAULT_TIMEOUT, PowerDown, QueryStatus, Quit, Shutdown};
 
 /// An agent that is there answers within this.
 const AGENT_ANSWER: Duration = Duration::from_secs(3);
@@ -84,12 +84,11 @@ impl Ladder {
 
     pub fn see(&mut self, seen: Seen, elapsed: Duration) -> Option<Act> {
         match (self.rung, seen) {
-            (Rung::Down, _) => None,
             (Rung::Closing, Seen::Time) if elapsed >= self.wake => {
                 self.rung = Rung::Down;
                 Some(Act::GiveUp)
             }
-            (Rung::Closing, _) => None,
+            (Rung::Down | Rung::Closing, _) | (Rung::Button, Seen::Agent(_)) => None,
             (_, Seen::ShuttingDown) => {
                 self.rung = Rung::Closing;
                 self.wake = elapsed + CLOSING;
@@ -99,8 +98,7 @@ impl Ladder {
                 self.wake = (elapsed + self.patience / AGENT_SHARE).min(self.patience);
                 None
             }
-            (Rung::Agent, Seen::Agent(false)) => self.press(elapsed),
-            (Rung::Button, Seen::Agent(_)) => None,
+            (Rung::Agent, Seen::Agent(false)) => Some(self.press(elapsed)),
             (Rung::Agent | Rung::Button, Seen::Time) if elapsed < self.wake => None,
             (Rung::Agent | Rung::Button, Seen::Time) => {
                 if elapsed >= self.patience {
@@ -108,15 +106,15 @@ impl Ladder {
                     self.wake = elapsed + CLOSING;
                     return Some(Act::Quit);
                 }
-                self.press(elapsed)
+                Some(self.press(elapsed))
             }
         }
     }
 
-    fn press(&mut self, elapsed: Duration) -> Option<Act> {
+    fn press(&mut self, elapsed: Duration) -> Act {
         self.rung = Rung::Button;
         self.wake = (elapsed + PRESS_AGAIN).min(self.patience);
-        Some(Act::PressButton)
+        Act::PressButton
     }
 }
 
@@ -164,13 +162,11 @@ pub async fn descend(vm: &str, patience: Duration, paths: &Paths, tell: impl Fn(
         let seen = tokio::select! {
             event = events.recv() => match event {
                 None => return tell("QEMU has ended"),
-                Some(event) => match seen_in(&event) {
-                    Some(seen) => seen,
-                    None => {
-                        act = None;
-                        continue;
-                    }
-                },
+                Some(event) if Shutdown::of(&event).is_some() => Seen::ShuttingDown,
+                Some(_) => {
+                    act = None;
+                    continue;
+                }
             },
             Some(taken) = agent.recv() => {
                 tell(if taken { "the guest agent shuts the guest down" } else { "no guest agent answers" });
@@ -180,10 +176,6 @@ pub async fn descend(vm: &str, patience: Duration, paths: &Paths, tell: impl Fn(
         };
         act = ladder.see(seen, start.elapsed());
     }
-}
-
-fn seen_in(event: &Event) -> Option<Seen> {
-    Shutdown::of(event).map(|_| Seen::ShuttingDown)
 }
 
 async fn ask_agent(socket: &Path) -> bool {

@@ -5,6 +5,8 @@
 
 mod judge;
 mod permit;
+#[cfg(test)]
+mod tests;
 
 use varde_bus::hypervisor::{CheckState, CheckStatus, VmState};
 use varde_site::{Check, CheckKind, Text, Vm};
@@ -59,6 +61,8 @@ enum Guest {
     Silent,
     Answered(Status),
     Ending(Shutdown),
+    /// It did answer, and does not any more.
+    Lost,
 }
 
 #[derive(Clone, Debug)]
@@ -110,10 +114,15 @@ impl Machine {
         );
         let first_sight = self.unit.invocation.is_empty();
         let vm_before = self.vm.clone();
-        self.take(event);
+        self.take(event, now);
         let (state, reason) = self.judge();
         if state != self.state {
-            self.since = if first_sight { self.past(now) } else { now };
+            self.since = match (self.state, state) {
+                // An earlier daemon may have seen it come up.
+                (VmState::Starting | VmState::Declared, VmState::Running) => self.note.up_since,
+                _ if first_sight => self.past(now),
+                _ => now,
+            };
         }
         self.state = state;
         self.reason = reason;
@@ -144,7 +153,7 @@ impl Machine {
             .min(now)
     }
 
-    fn take(&mut self, event: Event) {
+    fn take(&mut self, event: Event, now: i64) {
         match event {
             Event::Declared(vm) => {
                 self.declared = true;
@@ -159,7 +168,7 @@ impl Machine {
                 if started.invocation != self.unit.invocation {
                     return;
                 }
-                self.checks = carry_over(&self.checks, checks_of(&started.vm), self.note.up);
+                self.checks = carry_over(&self.checks, checks_of(&started.vm), self.note.is_up());
                 self.started = Some(started);
             }
             Event::Ended(ended) => {
@@ -175,15 +184,14 @@ impl Machine {
                 if note.invocation != self.unit.invocation {
                     return;
                 }
-                if note.up {
+                if note.is_up() {
                     pass_all(&mut self.checks);
                 }
                 self.note = note;
             }
             Event::Guest(status) => {
                 if status.running && self.checks.is_empty() {
-                    self.note.invocation.clone_from(&self.unit.invocation);
-                    self.note.up = true;
+                    self.came_up(now);
                 }
                 if !matches!(self.guest, Guest::Ending(_)) {
                     self.guest = Guest::Answered(status);
@@ -191,15 +199,15 @@ impl Machine {
             }
             Event::Shutdown(shutdown) => self.guest = Guest::Ending(shutdown),
             Event::Reset => {
-                self.note.up = false;
+                self.note.up_since = 0;
                 self.checks = checks_of(self.running_as());
             }
             Event::Lost => {
                 if matches!(self.guest, Guest::Answered(_)) {
-                    self.guest = Guest::Silent;
+                    self.guest = Guest::Lost;
                 }
             }
-            Event::Check(place, result) => self.take_check(place, result),
+            Event::Check(place, result) => self.take_check(place, result, now),
             Event::CheckOverdue(place) => {
                 if let Some(check) = self.checks.get_mut(place)
                     && check.state == CheckState::Waiting
@@ -258,7 +266,7 @@ impl Machine {
             {
                 self.ended = None;
             }
-            self.checks = carry_over(&[], checks_of(self.running_as()), self.note.up);
+            self.checks = carry_over(&[], checks_of(self.running_as()), self.note.is_up());
         }
         let invocation = if view.invocation.is_empty() {
             // systemd forgets a unit that ended well; the number is ours to keep.
@@ -272,7 +280,7 @@ impl Machine {
         }
     }
 
-    fn take_check(&mut self, place: usize, result: Result<(), Text>) {
+    fn take_check(&mut self, place: usize, result: Result<(), Text>, now: i64) {
         let Some(check) = self.checks.get_mut(place) else {
             return;
         };
@@ -284,8 +292,15 @@ impl Machine {
             Err(detail) => check.detail = detail,
         }
         if self.checks.iter().all(|check| check.state == CheckState::Passed) {
-            self.note.invocation.clone_from(&self.unit.invocation);
-            self.note.up = true;
+            self.came_up(now);
+        }
+    }
+
+    /// Remembers when, the first time.
+    fn came_up(&mut self, now: i64) {
+        self.note.invocation.clone_from(&self.unit.invocation);
+        if !self.note.is_up() {
+            self.note.up_since = now;
         }
     }
 
@@ -331,6 +346,11 @@ impl Machine {
 
     pub fn note(&self) -> &Note {
         &self.note
+    }
+
+    /// QEMU has told its state in this run.
+    pub fn is_heard(&self) -> bool {
+        self.guest != Guest::Silent
     }
 
     /// Memory is promised to it: it is on or on its way.

@@ -44,8 +44,8 @@ pub struct Ended {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     pub invocation: String,
-    /// The boot checks have passed.
-    pub up: bool,
+    /// When the boot checks had passed: milliseconds since 1970, UTC; 0 before that.
+    pub up_since: i64,
     /// Why it was ended, if somebody ended it.
     pub ended_by: Option<Text>,
     /// What went wrong in it is in the record.
@@ -121,6 +121,10 @@ impl Ended {
 }
 
 impl Note {
+    pub fn is_up(&self) -> bool {
+        self.up_since > 0
+    }
+
     pub fn read(paths: &Paths, vm: &str) -> Option<Self> {
         read(&paths.notes().join(format!("{vm}.json")))
     }

@@ -111,7 +111,7 @@ async fn is_up(name: &str, paths: &Paths) -> bool {
     if !paths.control_group(name).exists() {
         return false;
     }
-    if Note::read(paths, name).is_some_and(|note| note.up && note.invocation == started.invocation) {
+    if Note::read(paths, name).is_some_and(|note| note.is_up() && note.invocation == started.invocation) {
         return true;
     }
     for check in &started.vm.checks {

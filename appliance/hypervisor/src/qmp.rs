@@ -7,6 +7,8 @@
 
 mod client;
 mod command;
+#[cfg(test)]
+mod tests;
 
 pub use client::{Client, DEFAULT_TIMEOUT, connect};
 pub use command::{Command, Continue, PowerDown, QueryStatus, Quit, RunState, Shutdown, Status, Stop};
@@ -130,7 +132,7 @@ impl Lines {
     }
 
     /// The next whole line, without its end; empty lines are left out.
-    pub fn next(&mut self) -> Result<Option<Vec<u8>>, TooLong> {
+    pub fn take(&mut self) -> Result<Option<Vec<u8>>, TooLong> {
         loop {
             let Some(end) = self.buffer[self.searched..]
                 .iter()
@@ -160,7 +162,7 @@ impl Lines {
 }
 
 #[cfg(test)]
-mod tests {
+mod understanding {
     use proptest::prelude::*;
 
     use super::*;
@@ -227,7 +229,7 @@ mod tests {
     }
 
     fn all(lines: &mut Lines) -> Vec<Vec<u8>> {
-        std::iter::from_fn(|| lines.next().expect("short lines")).collect()
+        std::iter::from_fn(|| lines.take().expect("short lines")).collect()
     }
 
     proptest! {

@@ -41,7 +41,7 @@ mod tests {
     fn the_same_generation_again_asks_for_nothing() {
         let db = vm("db");
         let known = BTreeMap::from([("db", Some(&db))]);
-        assert_eq!(steps(&known, &[db.clone()]), []);
+        assert_eq!(steps(&known, std::slice::from_ref(&db)), []);
     }
 
     #[test]

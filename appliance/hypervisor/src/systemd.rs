@@ -114,7 +114,7 @@ impl Systemd {
             .await?;
         let mut view = UnitView::default();
         for interface in [UNIT, UNIT_SERVICE] {
-            let name = interface.try_into().map_err(zbus::Error::from)?;
+            let name = interface.try_into()?;
             let all = properties.get_all(name).await.map_err(zbus::Error::from)?;
             merge(&mut view, &all);
         }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use varde_site::{Disk, Firmware, Limits, Vm};
+use varde_site::{Disk, Firmware, Limits, Site, Vm};
 
 use crate::paths::Paths;
 
@@ -32,6 +32,14 @@ pub fn disk(name: &str, image: Option<&str>) -> Disk {
         image: image.map(ToOwned::to_owned),
         size: 1 << 30,
     }
+}
+
+/// A site with these machines.
+pub fn site(vms: &[Vm]) -> Site {
+    let text = include_str!("../tests/site.toml");
+    let mut site = varde_site::parse(text).expect("the site of these tests is in order");
+    site.vms = vms.to_vec();
+    site
 }
 
 /// An appliance in a directory of its own.

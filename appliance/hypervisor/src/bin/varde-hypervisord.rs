@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use varde_bus::Failure;
 use varde_bus::hypervisor::{NAME, PATH};
@@ -14,6 +15,9 @@ use varde_hypervisor::site;
 use varde_hypervisor::systemd::Systemd;
 use zbus::Connection;
 use zbus::export::futures_core::Stream;
+
+/// How long the first callers may have to wait for a QEMU that does not answer.
+const SETTLING: Duration = Duration::from_secs(2);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -35,6 +39,7 @@ async fn serve() -> Result<(), Failure> {
     // Listened to before the first reading, so that no generation falls between.
     let activations = SiteProxy::new(&connection).await?.receive_activated().await?;
     read_site(&handle, &paths).await;
+    handle.settled(SETTLING).await;
     let following = follow_site(activations, handle.clone(), paths.clone());
 
     let interface = Hypervisor::new(&connection, handle, paths).await?;
@@ -65,7 +70,7 @@ async fn read_site(handle: &Handle, paths: &Paths) {
         Ok(Some(site)) => handle.site(site).await,
         Ok(None) => {}
         Err(error) => {
-            eprintln!("the active generation cannot be read: {error}; the machines stay as they are")
+            eprintln!("the active generation cannot be read: {error}; the machines stay as they are");
         }
     }
 }

@@ -30,7 +30,7 @@ pub enum News {
     Seen {
         vm: String,
         run: String,
-        event: Event,
+        event: Box<Event>,
     },
     Console {
         vm: String,
@@ -81,13 +81,21 @@ impl Slot {
     }
 }
 
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.rest();
+    }
+}
+
 pub struct Core {
     pub paths: Paths,
     pub units: Arc<dyn Units>,
     pub publish: mpsc::UnboundedSender<Publication>,
     pub slots: BTreeMap<String, Slot>,
-    /// Units of machines that no generation has named yet.
-    pub strays: BTreeMap<String, UnitNews>,
+    /// What was there before this daemon has been found.
+    pub looked_around: bool,
+    /// Who waits until every QEMU that runs has been heard.
+    pub settling: Vec<Answer<()>>,
     pub news: mpsc::UnboundedSender<News>,
     incoming: Option<mpsc::UnboundedReceiver<News>>,
 }
@@ -100,7 +108,8 @@ impl Core {
             units,
             publish,
             slots: BTreeMap::new(),
-            strays: BTreeMap::new(),
+            looked_around: false,
+            settling: Vec::new(),
             news,
             incoming: Some(incoming),
         }
@@ -130,6 +139,10 @@ impl Core {
         // Whoever asked may have gone; then nobody needs the answer. So nothing is made of a failed send below.
         match order {
             Order::Site(site) => self.reconcile(&site).await,
+            Order::Settled(answer) => {
+                self.settling.push(answer);
+                self.answer_settled();
+            }
             Order::List(answer) => {
                 let _ = answer.send(Ok(self.list()));
             }
@@ -143,6 +156,16 @@ impl Core {
             }
             Order::Scrollback(vm, answer) => {
                 let _ = answer.send(self.slot(&vm).map(|slot| slot.console.clone()));
+            }
+        }
+    }
+
+    pub fn answer_settled(&mut self) {
+        let heard = |slot: &Slot| slot.run.is_empty() || slot.machine.is_heard();
+        if !self.settling.is_empty() && self.slots.values().all(heard) {
+            for answer in self.settling.drain(..) {
+                // Whoever asked may have given up.
+                let _ = answer.send(Ok(()));
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::qmp::{self, Client, DEFAULT_TIMEOUT, QueryStatus, Shutdown};
 #[derive(Debug)]
 pub enum LinkNews {
     Up(Client),
-    Seen(Event),
+    Seen(Box<Event>),
     Down,
 }
 
@@ -33,10 +33,10 @@ pub async fn hold(socket: PathBuf, mut tell: impl FnMut(LinkNews)) {
             // The socket accepts before disks are open; an answer to this says that they are.
             if let Ok(status) = client.execute(&QueryStatus {}, DEFAULT_TIMEOUT).await {
                 tell(LinkNews::Up(client.clone()));
-                tell(LinkNews::Seen(Event::Guest(status)));
+                tell(LinkNews::Seen(Box::new(Event::Guest(status))));
                 while let Some(event) = events.recv().await {
                     if let Some(seen) = interpret(&event, &client).await {
-                        tell(LinkNews::Seen(seen));
+                        tell(LinkNews::Seen(Box::new(seen)));
                     }
                 }
                 tell(LinkNews::Down);

@@ -27,21 +27,15 @@ impl Core {
                 )
             })
             .collect();
-        let steps = reconcile::steps(&known, &site.vms);
-        let first = self.slots.is_empty();
-        for step in steps {
+        for step in reconcile::steps(&known, &site.vms) {
             match step {
                 Step::Add(vm) => {
                     let name = vm.name.clone();
                     self.slots
                         .insert(name.clone(), Slot::new(Machine::new(vm, now())));
-                    if let Some(ended) = Ended::read(&self.paths, &name) {
-                        self.see(&name, Event::Ended(ended));
-                        self.recall(&name);
-                    }
-                    if let Some(stray) = self.strays.remove(&name) {
-                        self.hear(News::Unit(stray));
-                    }
+                    let ended = Ended::read(&self.paths, &name).map(Event::Ended);
+                    let noted = self.recall(&name);
+                    self.see_all(&name, ended.into_iter().chain(noted));
                     self.announce(&name);
                 }
                 Step::Change(vm) => {
@@ -54,7 +48,8 @@ impl Core {
                 }
             }
         }
-        if first {
+        if !self.looked_around {
+            self.looked_around = true;
             self.find_again().await;
         }
     }
@@ -67,13 +62,11 @@ impl Core {
         }
     }
 
-    fn recall(&mut self, vm: &str) {
-        if let Some(note) = Note::read(&self.paths, vm) {
-            if let Some(slot) = self.slots.get_mut(vm) {
-                slot.note = note.clone();
-            }
-            self.see(vm, Event::Noted(note));
-        }
+    /// What an earlier daemon noted.
+    fn recall(&mut self, vm: &str) -> Option<Event> {
+        let note = Note::read(&self.paths, vm)?;
+        self.slots.get_mut(vm)?.note = note.clone();
+        Some(Event::Noted(note))
     }
 
     pub fn hear(&mut self, news: News) {
@@ -82,7 +75,7 @@ impl Core {
             News::Link { vm, run, news } => self.hear_link(&vm, &run, news),
             News::Seen { vm, run, event } => {
                 if self.works_for(&vm, &run) {
-                    self.see(&vm, event);
+                    self.see(&vm, *event);
                 }
             }
             News::Console { vm, run, console } => {
@@ -117,37 +110,43 @@ impl Core {
             view,
             not_started,
         } = news;
+        let off = view.activity.is_off();
+        if !self.slots.contains_key(&vm) && !self.take_in(&vm, off) {
+            return;
+        }
         let Some(slot) = self.slots.get_mut(&vm) else {
-            self.strays.insert(
-                vm.clone(),
-                UnitNews {
-                    vm,
-                    view,
-                    not_started,
-                },
-            );
             return;
         };
-        let (off, run) = (view.activity.is_off(), view.invocation.clone());
-        if !off && slot.run != run {
-            slot.rest();
-            slot.run.clone_from(&run);
-        }
         if off {
             slot.rest();
+        } else if slot.run != view.invocation {
+            slot.rest();
+            slot.run.clone_from(&view.invocation);
         }
-        self.see(&vm, Event::Unit(view));
+        let mut events = vec![Event::Unit(view)];
+        // What was written down is seen together with it: judged by halves it would look like something else.
         if off {
-            if let Some(ended) = Ended::read(&self.paths, &vm) {
-                self.see(&vm, Event::Ended(ended));
-            }
-            if let Some(text) = not_started {
-                self.see(&vm, Event::NotStarted(text));
-            }
+            events.extend(Ended::read(&self.paths, &vm).map(Event::Ended));
+            events.extend(not_started.map(Event::NotStarted));
         }
-        self.recall(&vm);
+        events.extend(self.recall(&vm));
+        self.see_all(&vm, events);
         self.attend(&vm);
         self.drop_if_gone(&vm);
+    }
+
+    /// A machine that runs though no generation names it: it was taken out while it ran. True if it has a slot now.
+    fn take_in(&mut self, vm: &str, off: bool) -> bool {
+        if off {
+            return false;
+        }
+        let Some(started) = Started::read(&self.paths, vm) else {
+            return false;
+        };
+        let mut machine = Machine::new(started.vm, now());
+        machine.see(Event::Undeclared, now());
+        self.slots.insert(vm.to_owned(), Slot::new(machine));
+        true
     }
 
     /// Sees to it that a running machine has its line to QEMU and its checks.
@@ -169,10 +168,9 @@ impl Core {
             });
         }));
         slot.tasks.push(task.abort_handle());
-        if let Some(started) = Started::read(&self.paths, vm) {
-            self.see(vm, Event::Started(started));
-        }
-        self.recall(vm);
+        let started = Started::read(&self.paths, vm).map(Event::Started);
+        let noted = self.recall(vm);
+        self.see_all(vm, started.into_iter().chain(noted));
         self.begin_checks(vm);
     }
 
@@ -210,7 +208,7 @@ impl Core {
                     let _ = news.send(News::Seen {
                         vm: name.clone(),
                         run: run.clone(),
-                        event,
+                        event: Box::new(event),
                     });
                 })
                 .await;
@@ -231,8 +229,9 @@ impl Core {
                 self.join_console(vm);
             }
             LinkNews::Seen(event) => {
-                let again = event == Event::Reset;
-                self.see(vm, event);
+                let again = *event == Event::Reset;
+                self.see(vm, *event);
+                self.answer_settled();
                 if again {
                     self.begin_checks(vm);
                 }
@@ -278,22 +277,26 @@ impl Core {
         });
     }
 
-    /// Lets a machine see something; publishes what came of it, and lets those that wait for it look again.
     pub fn see(&mut self, vm: &str, event: Event) {
+        self.see_all(vm, [event]);
+    }
+
+    /// Lets a machine see things at once; publishes what came of it, and lets those that wait for it look again.
+    fn see_all(&mut self, vm: &str, events: impl IntoIterator<Item = Event>) {
         let Some(slot) = self.slots.get_mut(vm) else {
             return;
         };
         let before = slot.machine.state();
-        let changed = slot.machine.see(event, now());
+        let mut changed = false;
+        for event in events {
+            changed |= slot.machine.see(event, now());
+        }
+        let after = slot.machine.state();
         self.keep_note(vm);
         if changed {
             self.announce(vm);
         }
-        if self
-            .slots
-            .get(vm)
-            .is_some_and(|slot| slot.machine.state() != before)
-        {
+        if after != before {
             self.look_at_waiting();
         }
     }
@@ -305,7 +308,8 @@ impl Core {
         };
         let incident = slot.machine.incident();
         let note = slot.machine.note();
-        if *note != slot.note {
+        // A note without a run says nothing; the one on disk may.
+        if *note != slot.note && !note.invocation.is_empty() {
             slot.note = note.clone();
             if let Err(error) = note.write(&self.paths, vm) {
                 eprintln!("{vm}: {error}; the next daemon will know less");

@@ -48,7 +48,7 @@ impl Core {
             if let Some((client, run)) = asked
                 && let Ok(status) = client.execute(&QueryStatus {}, IN_PASSING).await
             {
-                let event = Event::Guest(status);
+                let event = Box::new(Event::Guest(status));
                 let vm = vm.clone();
                 let _ = news.send(News::Seen { vm, run, event });
             }
@@ -192,7 +192,7 @@ impl Core {
                 Halt::Resume => client.execute(&Continue {}, DEFAULT_TIMEOUT).await,
             };
             if let Ok(status) = client.execute(&QueryStatus {}, DEFAULT_TIMEOUT).await {
-                let event = Event::Guest(status);
+                let event = Box::new(Event::Guest(status));
                 let _ = news.send(News::Seen { vm, run, event });
             }
             let _ = answer.send(

@@ -53,8 +53,13 @@ impl Machine {
             return (VmState::Stopping, by.clone());
         }
         match &self.guest {
-            Guest::Silent if self.note.up => (
-                VmState::Running,
+            Guest::Silent if self.note.is_up() => (VmState::Running, Text::default()),
+            Guest::Lost => (
+                if self.note.is_up() {
+                    VmState::Running
+                } else {
+                    VmState::Starting
+                },
                 Text::new("QEMU svarer ikke akkurat nå", "QEMU does not answer just now"),
             ),
             Guest::Silent => (VmState::Starting, Text::default()),
@@ -65,7 +70,6 @@ impl Machine {
 
     fn judge_guest(&self, status: Status) -> (VmState, Text) {
         match status.status {
-            RunState::Running => self.judge_checks(),
             RunState::Prelaunch => (VmState::Starting, Text::default()),
             RunState::Shutdown => (VmState::Stopping, Text::default()),
             RunState::IoError => (
@@ -90,7 +94,7 @@ impl Machine {
                 ),
             ),
             RunState::Paused | RunState::Other if !status.running => (VmState::Paused, Text::default()),
-            RunState::Paused | RunState::Other => self.judge_checks(),
+            RunState::Running | RunState::Paused | RunState::Other => self.judge_checks(),
         }
     }
 

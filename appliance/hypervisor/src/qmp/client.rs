@@ -200,7 +200,7 @@ async fn read(
             Err(_) => break,
         }
         loop {
-            let line = match lines.next() {
+            let line = match lines.take() {
                 Ok(Some(line)) => line,
                 Ok(None) => break,
                 Err(super::TooLong) => break 'connection,
