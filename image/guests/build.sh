@@ -82,16 +82,19 @@ items() { sed -E "/^(#|$)/d" "$@"; }
 # is fetched but not installed: its package brings a generator of initrds, and modules for hardware that no guest has.
 packages() {
     local paths=() line
-    while read -r line; do paths+=("--dpkgopt=$line"); done < <(items "$here/common/dpkg-paths")
+    while read -r line; do paths+=("--dpkgopt=$line"); done < <(items "$here"/{common,"$1"}/dpkg-paths)
     # shellcheck disable=SC2016 # mmdebstrap expands the hook
-    mmdebstrap --quiet --mode=root --variant=essential --format=directory \
+    mmdebstrap --mode=root --variant=essential --format=directory \
         --aptopt='APT::Install-Recommends "false"' "${paths[@]}" \
         --include="$(items "$here/common/packages" "$here/$1/packages" | paste -sd,)" \
         --customize-hook='
             export APT_CONFIG=$MMDEBSTRAP_APT_CONFIG
             kernel=$(apt-cache depends linux-image-cloud-amd64 | sed -n "s/.*Depends: //p")
             mkdir "$1/kernel" && cd "$1/kernel" && apt-get -qq -o APT::Sandbox::User=root download "$kernel"' \
-        trixie "$2" "$sources"
+        trixie "$2" "$sources" >"$work/log" 2>&1 || {
+        tail -n 40 "$work/log" >&2
+        fail "$1: the packages could not be installed; the lines above are mmdebstrap's last. If it names a server, check the network; if it names a package, check image/guests/$1/packages"
+    }
 }
 
 # own_files GUEST ROOT: the common files and the guest's, then its own set-up, run inside the tree.
@@ -171,7 +174,7 @@ TABLE
     dd if="$mbr" of="$raw" conv=notrunc status=none
 
     truncate -s "${boot_mib}M" "$work/boot.fat"
-    mkfs.vfat -n BOOT -i 76617264 "$work/boot.fat" >/dev/null
+    mkfs.vfat -s 64 -n BOOT -i 76617264 "$work/boot.fat" >/dev/null
     mcopy -s -i "$work/boot.fat" "$boot"/* ::
     syslinux --install "$work/boot.fat"
     dd if="$work/boot.fat" of="$raw" bs=1M seek=1 conv=notrunc,sparse status=none

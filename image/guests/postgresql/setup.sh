@@ -4,7 +4,7 @@ data=/var/lib/postgresql/17/main
 conf=/etc/postgresql/17/main
 bin=/usr/lib/postgresql/17/bin
 
-# The package has made a cluster with English messages and the journal's character set.
+# Made by the package: no locale but C.UTF-8, which is the journal's character set.
 [ -d $data ] || { echo "guests: the package made no cluster at $data" >&2; exit 1; }
 
 # A certificate made here would be the same in every copy, its key known to all.
