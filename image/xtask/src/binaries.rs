@@ -12,8 +12,8 @@ use crate::{place, step};
 /// What people type; the rest is started by the service manager and lies in `/usr/lib/varde`.
 const COMMANDS: [&str; 2] = ["varde", "varde-console"];
 
-/// Members of the workspace that stay outside the appliance.
-const OUTSIDE: [&str; 2] = ["xtask", "varde-qemu-tests"];
+/// The folders of the crates whose binaries the appliance has: `*` is one name. Labs and tools lie elsewhere.
+const ROOMS: [&[&str]; 2] = [&["appliance", "*"], &["tui"]];
 
 #[derive(Deserialize)]
 struct Metadata {
@@ -24,6 +24,7 @@ struct Metadata {
 #[derive(Deserialize)]
 struct Package {
     name: String,
+    manifest_path: PathBuf,
     targets: Vec<Target>,
 }
 
@@ -39,7 +40,7 @@ pub fn build(tree: &Path) -> Result<()> {
     let inside = metadata
         .packages
         .iter()
-        .filter(|package| !OUTSIDE.contains(&package.name.as_str()));
+        .filter(|package| in_appliance(&package.manifest_path));
     let mut names = Vec::new();
     let mut command = cargo();
     command.args(["build", "--release", "--locked", "--bins"]);
@@ -75,6 +76,18 @@ pub fn build(tree: &Path) -> Result<()> {
         fs::copy(&built, dir.join(&name)).map_err(Error::io("cannot copy", &built))?;
     }
     Ok(())
+}
+
+fn in_appliance(manifest: &Path) -> bool {
+    let project = place::project();
+    let Some(Ok(room)) = manifest.parent().map(|room| room.strip_prefix(&project)) else {
+        return false;
+    };
+    let names: Vec<_> = room.iter().collect();
+    ROOMS.iter().any(|pattern| {
+        let same = |(name, pattern): (&&std::ffi::OsStr, &&str)| *pattern == "*" || *name == *pattern;
+        pattern.len() == names.len() && names.iter().zip(pattern.iter()).all(same)
+    })
 }
 
 /// Cargo in the project, as the caller's own cargo.
