@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -69,6 +70,8 @@ fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
     let write = || -> std::io::Result<()> {
         let mut file = fs::File::create(&new)?;
         file.write_all(&bytes)?;
+        // Whatever the unit's mask is: root's step, the machine's user and the daemon read each other's.
+        file.set_permissions(fs::Permissions::from_mode(0o644))?;
         fs::rename(&new, path)
     };
     write().map_err(Error::file("write", path))

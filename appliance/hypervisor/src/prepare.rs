@@ -9,7 +9,7 @@ mod disks;
 mod place;
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
@@ -127,11 +127,20 @@ async fn is_up(name: &str, paths: &Paths) -> bool {
 /// It knows what the root step wrote down and no more: `site.toml` holds the hashes of passwords, which a machine's
 /// user must not read.
 pub fn run(name: &str, paths: &Paths) -> Result<(), Error> {
+    let log = paths.stderr(name);
+    let mut stderr = File::create(&log).map_err(Error::file("create", &log))?;
+    let result = become_qemu(name, paths, &stderr);
+    if let Err(error) = &result {
+        // Where the last words of QEMU are looked for.
+        writeln!(stderr, "{error}").map_err(Error::file("write", &log))?;
+    }
+    result
+}
+
+fn become_qemu(name: &str, paths: &Paths, stderr: &File) -> Result<(), Error> {
     let started = Started::read(paths, name).ok_or_else(|| Error::NotDeclared(name.to_owned()))?;
     let vm = started.vm;
     disks::make(&vm, paths)?;
-    let log = paths.stderr(name);
-    let stderr = File::create(&log).map_err(Error::file("create", &log))?;
     let tap = identity::tap(name);
     // A place without the tap device has no network to join: a test's.
     let tap = paths
@@ -146,6 +155,9 @@ pub fn run(name: &str, paths: &Paths) -> Result<(), Error> {
         tap.as_deref(),
         paths,
     );
+    let stderr = stderr
+        .try_clone()
+        .map_err(Error::file("share", &paths.stderr(name)))?;
     let error = Command::new(&paths.qemu).args(words).stderr(stderr).exec();
     Err(Error::file("run", &paths.qemu)(error))
 }
