@@ -34,6 +34,11 @@ if [ -e /etc/resolv.conf ]; then
     [ -e "$tree/etc/resolv.conf" ] || : > "$tree/etc/resolv.conf"
     mount --bind "$(readlink -f /etc/resolv.conf)" "$tree/etc/resolv.conf"
 fi
+# Whom this host trusts, the tools trust: a network may have an authority of its own.
+authorities=/etc/ssl/certs/ca-certificates.crt
+if [ -e "$authorities" ] && [ -e "$tree$authorities" ]; then
+    mount --bind "$authorities" "$tree$authorities"
+fi
 exec chroot "$tree" /bin/sh -c 'cd "$0" && exec "$@"' "$dir" "$@"
 "#;
 
