@@ -58,8 +58,6 @@ pub struct DatabaseStatus {
     pub quietest_delays: f64,
     /// Transactions that the run at the usual time is expected to delay; negative where that is not known yet.
     pub next_delays: f64,
-    /// Limits that an operator has to know of, such as those of an engine that the gate does not understand.
-    pub limits: Text,
 }
 
 /// Something in use that a restart would break.

@@ -5,10 +5,14 @@ use serde::{Deserialize, Serialize};
 /// So many of the latest runs count; what the hardware was like a year ago does not.
 const REMEMBERED: usize = 20;
 
+/// With fewer runs than this, one that was slow by chance must not put all later ones off.
+const FEW: usize = 5;
+
 /// A prediction, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forecast {
-    /// From the stop of the server until the gate lets go: what nine of ten runs kept within.
+    /// From the stop of the server until the gate lets go: what nine of ten runs kept within, or the middle one while
+    /// there are few.
     pub restart: u64,
     /// How many runs it rests on; 0 makes it a guess.
     pub runs: usize,
@@ -19,7 +23,8 @@ pub fn forecast(restarts: &[u64], guess: u64) -> Forecast {
     let recent = &restarts[restarts.len().saturating_sub(REMEMBERED)..];
     let mut sorted = recent.to_vec();
     sorted.sort_unstable();
-    let place = (sorted.len() * 9).div_ceil(10).saturating_sub(1);
+    let tenths = if sorted.len() < FEW { 5 } else { 9 };
+    let place = (sorted.len() * tenths).div_ceil(10).saturating_sub(1);
     Forecast {
         restart: sorted.get(place).copied().unwrap_or(guess),
         runs: sorted.len(),
@@ -47,6 +52,12 @@ mod tests {
         restarts[17] = 9000;
         restarts[18] = 9000;
         assert_eq!(forecast(&restarts, 0).restart, 9000);
+    }
+
+    #[test]
+    fn of_few_runs_the_middle_one_counts() {
+        assert_eq!(forecast(&[9000, 90, 100], 0).restart, 100);
+        assert_eq!(forecast(&[90, 9000], 0).restart, 90);
     }
 
     #[test]

@@ -67,11 +67,12 @@ impl Gate {
         timeout(within, ask).await.map_err(|_| late())?
     }
 
-    /// Holds clients once no transaction runs, or takes it back when `within` has passed.
-    pub async fn pause(&self, within: Duration) -> Result<(), Error> {
+    /// Holds clients once no transaction runs, or takes it back when `within` has passed. The session is the one that
+    /// paused; the pause outlives it.
+    pub async fn pause(&self, within: Duration) -> Result<Session, Error> {
         let session = self.admin(within).await?;
         match timeout(within, session.command("PAUSE")).await {
-            Ok(answer) => answer.map(drop),
+            Ok(answer) => answer.map(|_| session),
             // Dropping the session takes the pause back.
             Err(_) => Err(Error::late(&Text::same("PAUSE"), millis(within))),
         }
@@ -227,20 +228,23 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    pub fn watch(gate: Gate) -> Self {
+    /// Watches the gate that was paused over `session`.
+    pub fn watch(gate: Gate, session: Session) -> Self {
         const EVERY: Duration = Duration::from_millis(20);
         let (stop, mut stopped) = tokio::sync::oneshot::channel();
         let task = tokio::spawn(async move {
+            let mut session = Some(session);
             loop {
                 let held = async {
-                    let session = gate.admin(Duration::from_secs(1)).await?;
-                    session.command("PAUSE").await.or_else(already_paused)?;
-                    loop {
+                    let watched = match session.take() {
+                        Some(first) => first,
+                        // It died, and its successor holds nobody yet.
+                        None => gate.pause(Duration::from_secs(1)).await?,
+                    };
+                    while !watched.is_closed() {
                         sleep(EVERY).await;
-                        if session.is_closed() {
-                            return Ok::<(), Error>(());
-                        }
                     }
+                    Ok::<(), Error>(())
                 };
                 tokio::select! {
                     _ = &mut stopped => return,
@@ -256,13 +260,5 @@ impl Keeper {
     pub async fn stop(self) {
         let _ = self.stop.send(());
         let _ = self.task.await;
-    }
-}
-
-fn already_paused(error: Error) -> Result<Rows, Error> {
-    if error.text().en.contains("already") {
-        Ok(Vec::new())
-    } else {
-        Err(error)
     }
 }

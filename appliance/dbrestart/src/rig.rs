@@ -9,6 +9,7 @@ use varde_bus::Text;
 
 use crate::Error;
 use crate::gate::{Gate, Keeper, millis};
+use crate::gates::systemctl;
 use crate::ledger::Notice;
 use crate::machine::Machine;
 use crate::postgres::{Postgres, Session};
@@ -145,8 +146,8 @@ impl Rig {
     async fn pause(&mut self, within: Duration) -> Result<(), Error> {
         // Our own look must not be one of the sessions that a fast stop has to end.
         self.looker = None;
-        self.gate.pause(within).await?;
-        self.keeper = Some(Keeper::watch(self.gate.clone()));
+        let session = self.gate.pause(within).await?;
+        self.keeper = Some(Keeper::watch(self.gate.clone(), session));
         Ok(())
     }
 
@@ -185,18 +186,12 @@ impl Rig {
                 "The gate has no unit that could be restarted",
             ));
         };
-        let what = Text::new("starte porten på nytt", "restarting the gate");
-        let restart = tokio::process::Command::new("systemctl")
-            .args(["restart", unit])
-            .kill_on_drop(true)
-            .status();
-        match timeout(within, restart).await {
-            Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(_) => Err(Error::failed(
-                format!("{unit} lot seg ikke starte på nytt"),
-                format!("{unit} could not be restarted"),
-            )),
-            Err(_) => Err(Error::late(&what, millis(within))),
+        match timeout(within, systemctl(&["restart", unit])).await {
+            Ok(done) => done,
+            Err(_) => {
+                let what = Text::new("starte porten på nytt", "restarting the gate");
+                Err(Error::late(&what, millis(within)))
+            }
         }
     }
 
@@ -249,7 +244,9 @@ impl Rig {
                     .unwrap_or_default()
             }
         };
-        let told = text.lines().filter(|line| line.contains("pooler error")).count();
+        // What its admin console refused was said to us.
+        let told = |line: &&str| line.contains("pooler error") && !line.contains(" pgbouncer/");
+        let told = text.lines().filter(told).count();
         u32::try_from(told).unwrap_or(u32::MAX)
     }
 

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 pub struct Database {
     pub name: String,
     pub title: String,
-    pub engine: Engine,
     /// Where its server runs.
     pub server: DatabaseServer,
     /// Where clients come: an address of the appliance, and a port.
@@ -20,15 +19,6 @@ pub struct Database {
     pub database: String,
     pub pool: Pool,
     pub restart: Restart,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Engine {
-    #[default]
-    Postgresql,
-    /// Any other: its gate holds connections, and knows nothing of what goes through them.
-    Other,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

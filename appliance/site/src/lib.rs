@@ -15,7 +15,7 @@ mod parse;
 mod store;
 mod text;
 
-pub use database::{Database, DatabaseServer, Engine, Pool, Restart, RestartWhat};
+pub use database::{Database, DatabaseServer, Pool, Restart, RestartWhat};
 pub use diff::diff;
 pub use error::StoreError;
 pub use finding::Finding;

@@ -1,7 +1,7 @@
 //! `[[database]]` is read whole, and its faults are told where they stand.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use varde_site::{DatabaseServer, Engine, Pool, RestartWhat, parse};
+use varde_site::{DatabaseServer, Pool, RestartWhat, parse};
 
 const SITE: &str = r#"version = 1
 [site]
@@ -55,10 +55,7 @@ fn faults(from: &str, to: &str) -> Vec<(u32, String)> {
 fn what_is_left_out_has_careful_defaults() {
     let site = parse(SITE).unwrap();
     let database = &site.databases[0];
-    assert_eq!(
-        (database.engine, database.pool),
-        (Engine::Postgresql, Pool::Transaction)
-    );
+    assert_eq!(database.pool, Pool::Transaction);
     assert_eq!(database.server, DatabaseServer::Vm("journal-db".into()));
     assert_eq!(database.gate.1, 5432);
     let restart = &database.restart;

@@ -12,7 +12,7 @@ use super::references::Names;
 use super::vm::VmEntry;
 use super::words::{clip, instead_of};
 use super::zone::ZoneEntry;
-use crate::{Database, DatabaseServer, Engine, Pool, Restart, RestartWhat, Text, ZoneAddress};
+use crate::{Database, DatabaseServer, Pool, Restart, RestartWhat, Text, ZoneAddress};
 
 const KEYS: &[Key] = &[
     key("name", "\"journal\""),
@@ -77,12 +77,8 @@ fn database<'a>(reader: &mut Reader<'_>, table: &Table<'a, '_>) -> DatabaseEntry
     }
     let name = table.parsed(reader, "name", |text| names::name(text, LONGEST));
     let title = table.parsed(reader, "title", |text| names::title(text, 40));
-    let engine = table.parsed(reader, "engine", |text| {
-        choice(
-            text,
-            &[("postgresql", Engine::Postgresql), ("other", Engine::Other)],
-        )
-    });
+    // The only one so far; written down so that a file says what it means.
+    table.parsed(reader, "engine", |text| choice(text, &[("postgresql", ())]));
     let address = table.parsed(reader, "address", endpoint);
     let gate = table.parsed(reader, "gate", endpoint);
     let inside = table.parsed(reader, "database", |text| names::title(text, 63));
@@ -129,7 +125,6 @@ fn database<'a>(reader: &mut Reader<'_>, table: &Table<'a, '_>) -> DatabaseEntry
         (Some(name), Some(title), Some(server), Some(gate), Some(address), Some(restart)) => Some(Database {
             name: name.value.clone(),
             title: title.value,
-            engine: engine.map_or(Engine::Postgresql, |at| at.value),
             server,
             gate: gate.value,
             address: address.value,

@@ -1,8 +1,12 @@
 //! The procedure under every order of events.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::forecast::Forecast;
+use crate::usage::Class;
 
 fn plan() -> Plan {
     Plan {
