@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use varde_site::Text;
+use zbus::DBusError;
 use zbus::names::ErrorName;
 
 /// What kind of failure; each is a D-Bus error name `no.varde.Error.KIND`.
@@ -65,7 +66,7 @@ impl Failure {
 }
 
 /// How a service answers with a failure.
-impl zbus::DBusError for Failure {
+impl DBusError for Failure {
     fn create_reply(&self, call: &zbus::message::Header<'_>) -> zbus::Result<zbus::Message> {
         zbus::Message::error(call, self.name()).build(&(&self.text.en, &self.text.nb))
     }
@@ -88,48 +89,85 @@ const LATE: (&str, &str) = (
 /// How a client reads it back; failures of the bus itself are put in words here.
 impl From<zbus::Error> for Failure {
     fn from(error: zbus::Error) -> Self {
-        if let zbus::Error::MethodError(name, description, reply) = &error {
-            if let Some(kind) = FailureKind::from_name(name.as_str()) {
+        match &error {
+            zbus::Error::MethodError(name, description, reply) => {
+                let description = description.as_deref().unwrap_or_default();
+                let Some(kind) = FailureKind::from_name(name.as_str()) else {
+                    return of_the_bus(name.as_str(), description);
+                };
                 let text = match reply.body().deserialize::<(String, String)>() {
                     Ok((en, nb)) => Text::new(nb, en),
-                    Err(_) => Text::same(description.clone().unwrap_or_default()),
+                    Err(_) => Text::same(description),
                 };
-                return Self { kind, text };
+                Self { kind, text }
             }
-            let detail = description.as_deref().unwrap_or("");
-            let (kind, nb, en) = match name.as_str() {
-                "org.freedesktop.DBus.Error.AccessDenied" => (
-                    FailureKind::Denied,
-                    "Systemet avviste kallet",
-                    "The system refused the call",
-                ),
-                "org.freedesktop.DBus.Error.NoReply"
-                | "org.freedesktop.DBus.Error.Timeout"
-                | "org.freedesktop.DBus.Error.TimedOut" => (FailureKind::Unknown, LATE.0, LATE.1),
-                "org.freedesktop.DBus.Error.ServiceUnknown"
-                | "org.freedesktop.DBus.Error.NameHasNoOwner"
-                | "org.freedesktop.systemd1.NoSuchUnit" => (
-                    FailureKind::Failed,
-                    "Tjenesten kjører ikke. Se i loggen hvorfor",
-                    "The service is not running. The log says why",
-                ),
-                _ => (FailureKind::Failed, "Kallet mislyktes", "The call failed"),
-            };
-            return Self::new(
-                kind,
-                format!("{nb} ({name}: {detail})"),
-                format!("{en} ({name}: {detail})"),
-            );
+            // zbus has an own variant for each error of the bus's own specification.
+            zbus::Error::FDO(error) => match &**error {
+                zbus::fdo::Error::ZBus(error) => error.clone().into(),
+                error => of_the_bus(error.name().as_str(), error.description().unwrap_or_default()),
+            },
+            zbus::Error::InputOutput(cause) if cause.kind() == std::io::ErrorKind::TimedOut => {
+                Self::new(FailureKind::Unknown, LATE.0, LATE.1)
+            }
+            _ => Self::new(
+                FailureKind::Failed,
+                format!("Fikk ikke snakket med tjenesten: {error}"),
+                format!("Could not talk to the service: {error}"),
+            ),
         }
-        if let zbus::Error::InputOutput(cause) = &error
-            && cause.kind() == std::io::ErrorKind::TimedOut
-        {
-            return Self::new(FailureKind::Unknown, LATE.0, LATE.1);
-        }
-        Self::new(
+    }
+}
+
+/// An error of the bus or of a service that is not ours, by its name.
+fn of_the_bus(name: &str, description: &str) -> Failure {
+    let (kind, nb, en) = match name {
+        "org.freedesktop.DBus.Error.AccessDenied"
+        | "org.freedesktop.DBus.Error.AuthFailed"
+        | "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired" => (
+            FailureKind::Denied,
+            "Systemet avviste kallet",
+            "The system refused the call",
+        ),
+        "org.freedesktop.DBus.Error.NoReply"
+        | "org.freedesktop.DBus.Error.Timeout"
+        | "org.freedesktop.DBus.Error.TimedOut" => (FailureKind::Unknown, LATE.0, LATE.1),
+        "org.freedesktop.DBus.Error.ServiceUnknown"
+        | "org.freedesktop.DBus.Error.NameHasNoOwner"
+        | "org.freedesktop.systemd1.NoSuchUnit" => (
             FailureKind::Failed,
-            format!("Fikk ikke snakket med tjenesten: {error}"),
-            format!("Could not talk to the service: {error}"),
-        )
+            "Tjenesten kjører ikke. Se i loggen hvorfor",
+            "The service is not running. The log says why",
+        ),
+        _ => (FailureKind::Failed, "Kallet mislyktes", "The call failed"),
+    };
+    Failure::new(
+        kind,
+        format!("{nb} ({name}: {description})"),
+        format!("{en} ({name}: {description})"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use zbus::fdo;
+
+    use super::*;
+
+    #[test]
+    fn what_the_bus_says_of_a_call_is_not_taken_for_a_failed_action() {
+        let kind = |error: fdo::Error| Failure::from(zbus::Error::from(error)).kind;
+        assert_eq!(kind(fdo::Error::NoReply("gone".into())), FailureKind::Unknown);
+        assert_eq!(kind(fdo::Error::TimedOut("late".into())), FailureKind::Unknown);
+        assert_eq!(
+            kind(fdo::Error::AccessDenied("policy".into())),
+            FailureKind::Denied
+        );
+        assert_eq!(kind(fdo::Error::UnknownMethod("x".into())), FailureKind::Failed);
+        let late = std::io::Error::from(std::io::ErrorKind::TimedOut);
+        assert_eq!(Failure::from(zbus::Error::from(late)).kind, FailureKind::Unknown);
+        let gone = Failure::from(zbus::Error::from(fdo::Error::ServiceUnknown(
+            "no.varde.Site1".into(),
+        )));
+        assert!(gone.text.nb.starts_with("Tjenesten kjører ikke"), "{gone}");
     }
 }
