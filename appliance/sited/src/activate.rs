@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use varde_bus::{Failure, FailureKind};
-use zbus::export::futures_core::Stream;
 use zbus::names::BusName;
 use zbus::{Connection, OwnedObjectPath};
 
@@ -59,11 +58,11 @@ async fn render_unbounded(connection: &Connection) -> Result<(), Failure> {
         .await?;
     manager.subscribe().await?;
     // Listening before asking, because a short job may be over before the answer is here.
-    let mut removed = std::pin::pin!(manager.receive_job_removed().await?);
+    let mut removed = manager.receive_job_removed().await?;
     // Restarting rather than starting: a run that is under way may have read the generation before.
     let job = manager.restart_unit(UNIT, "replace").await?;
     loop {
-        let Some(signal) = std::future::poll_fn(|context| removed.as_mut().poll_next(context)).await else {
+        let Some(signal) = varde_bus::next(&mut removed).await else {
             return Err(Failure::new(
                 FailureKind::Unknown,
                 format!("Forbindelsen til systemd ble brutt mens {UNIT} gikk"),

@@ -17,12 +17,11 @@ impl<'t> Lines<'t> {
     pub(super) fn place(&self, at: usize) -> (u32, u32) {
         let at = at.min(self.text.len());
         let line = self.starts.partition_point(|start| *start <= at) - 1;
-        let before = self
-            .text
+        let start = self.starts[line];
+        let before = self.text[start..]
             .char_indices()
-            .skip_while(|(place, _)| *place < self.starts[line])
-            .take_while(|(place, character)| place + character.len_utf8() <= at)
-            .filter(|(place, character)| !(*place == 0 && *character == '\u{feff}'))
+            .take_while(|(place, character)| start + place + character.len_utf8() <= at)
+            .filter(|(place, character)| !(start + place == 0 && *character == '\u{feff}'))
             .count();
         (number(line + 1), number(before + 1))
     }

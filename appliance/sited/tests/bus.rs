@@ -1,0 +1,341 @@
+//! `varde-sited` on a bus, with a service manager and a record of changes that do as the test says.
+#![allow(clippy::unwrap_used, reason = "the helpers of a test may")]
+
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::time::timeout;
+use varde_bus::audit::{self, Entry};
+use varde_bus::site::{NAME, PATH, SiteProxy};
+use varde_bus::testing::PrivateBus;
+use varde_bus::{Failure, FailureKind};
+use varde_site::{Origin, Source, Store};
+use zbus::fdo::DBusProxy;
+use zbus::object_server::SignalEmitter;
+use zbus::{Connection, OwnedObjectPath, interface};
+
+const DEMO: &str = include_str!("../../../image/demo/site.toml");
+const NOBODY: u32 = 65534;
+
+/// Keeps entries, and refuses them while it is told to.
+#[derive(Clone, Default)]
+struct Audit {
+    entries: Arc<Mutex<Vec<Entry>>>,
+    refuses: Arc<Mutex<bool>>,
+}
+
+#[interface(name = "no.varde.Audit1")]
+impl Audit {
+    fn append(&self, entry: Entry) -> Result<u64, Failure> {
+        if *self.refuses.lock().unwrap() {
+            return Err(Failure::new(
+                FailureKind::Failed,
+                "Disken er full",
+                "The disk is full",
+            ));
+        }
+        let mut entries = self.entries.lock().unwrap();
+        entries.push(entry);
+        Ok(entries.len() as u64)
+    }
+}
+
+/// Answers that a job ended as the list says, else well; remembers which generation was active then.
+#[derive(Clone)]
+struct Systemd {
+    results: Arc<Mutex<Vec<&'static str>>>,
+    rendered: Arc<Mutex<Vec<Option<u64>>>>,
+    store: Store,
+}
+
+#[interface(name = "org.freedesktop.systemd1.Manager")]
+impl Systemd {
+    fn subscribe(&self) {}
+
+    async fn restart_unit(
+        &self,
+        name: String,
+        mode: &str,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+    ) -> OwnedObjectPath {
+        assert_eq!((name.as_str(), mode), ("varde-render.service", "replace"));
+        let active = self.store.active_number().unwrap();
+        self.rendered.lock().unwrap().push(active);
+        let result = self.results.lock().unwrap().pop().unwrap_or("done");
+        let job = OwnedObjectPath::try_from("/org/freedesktop/systemd1/job/7").unwrap();
+        // Before the answer, as systemd may: somebody else's job, then this one.
+        let other = OwnedObjectPath::try_from("/org/freedesktop/systemd1/job/6").unwrap();
+        Self::job_removed(&emitter, 6, other, "x.service".into(), "failed".into())
+            .await
+            .unwrap();
+        Self::job_removed(&emitter, 7, job.clone(), name, result.into())
+            .await
+            .unwrap();
+        job
+    }
+
+    #[zbus(signal)]
+    async fn job_removed(
+        emitter: &SignalEmitter<'_>,
+        id: u32,
+        job: OwnedObjectPath,
+        unit: String,
+        result: String,
+    ) -> zbus::Result<()>;
+}
+
+struct World {
+    bus: PrivateBus,
+    _folder: TempDir,
+    store: Store,
+    audit: Audit,
+    systemd: Systemd,
+    site: SiteProxy<'static>,
+    daemon: Child,
+    _services: Connection,
+}
+
+impl World {
+    /// The demo is active.
+    async fn start() -> Self {
+        let bus = PrivateBus::start();
+        let folder = TempDir::new().unwrap();
+        let store = Store::open(folder.path());
+        let origin = Origin {
+            who: "first-boot".into(),
+            why: String::new(),
+            source: Source::Demo,
+            problem: None,
+        };
+        store.writer().unwrap().commit(DEMO, &origin, 1).unwrap();
+        let audit = Audit::default();
+        let systemd = Systemd {
+            results: Arc::default(),
+            rendered: Arc::default(),
+            store: store.clone(),
+        };
+        let services = bus.connect().await;
+        let server = services.object_server();
+        server.at(audit::PATH, audit.clone()).await.unwrap();
+        server
+            .at("/org/freedesktop/systemd1", systemd.clone())
+            .await
+            .unwrap();
+        services.request_name(audit::NAME).await.unwrap();
+        services.request_name("org.freedesktop.systemd1").await.unwrap();
+
+        let client = bus.connect().await;
+        let names = DBusProxy::new(&client).await.unwrap();
+        let mut changes = names
+            .receive_name_owner_changed_with_args(&[(0, NAME)])
+            .await
+            .unwrap();
+        let daemon = Command::new(env!("CARGO_BIN_EXE_varde-sited"))
+            .env("DBUS_SYSTEM_BUS_ADDRESS", bus.address())
+            .env("STATE_DIRECTORY", folder.path())
+            .spawn()
+            .unwrap();
+        timeout(Duration::from_mins(1), varde_bus::next(&mut changes))
+            .await
+            .expect("the service takes its name");
+        Self {
+            site: SiteProxy::new(&client).await.unwrap(),
+            bus,
+            _folder: folder,
+            store,
+            audit,
+            systemd,
+            daemon,
+            _services: services,
+        }
+    }
+
+    fn active(&self) -> u64 {
+        self.store.active_number().unwrap().unwrap()
+    }
+
+    /// Verb, outcome and what it belongs to of each entry.
+    fn entries(&self) -> Vec<(String, String, u64)> {
+        let entries = self.audit.entries.lock().unwrap();
+        let short = |entry: &Entry| (entry.verb.clone(), entry.outcome.clone(), entry.of);
+        entries.iter().map(short).collect()
+    }
+
+    fn rendered(&self) -> Vec<Option<u64>> {
+        self.systemd.rendered.lock().unwrap().clone()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+fn failure<T: std::fmt::Debug>(result: zbus::Result<T>) -> Failure {
+    Failure::from(result.unwrap_err())
+}
+
+fn entry(verb: &str, outcome: &str, of: u64) -> (String, String, u64) {
+    (verb.into(), outcome.into(), of)
+}
+
+#[tokio::test]
+async fn a_site_is_applied_as_it_is_shown_and_gone_back_from() {
+    let world = World::start().await;
+    let site = &world.site;
+    let mut activated = site.receive_activated().await.unwrap();
+    let summary = site.summary().await.unwrap();
+    assert_eq!(
+        (
+            summary.generation,
+            summary.source.as_str(),
+            summary.problem.is_empty()
+        ),
+        (1, "demo", true)
+    );
+
+    // What is shown has no hashes, and can be applied with a change in it.
+    let shown = site.show(0).await.unwrap();
+    assert!(
+        shown.contains("password_hash = \"keep\"") && !shown.contains("$6$"),
+        "{shown}"
+    );
+    let changed = shown.replace("cpus = 1", "cpus = 2");
+    assert_eq!(site.check(&changed).await.unwrap(), []);
+    let diff = site.diff_text(&changed).await.unwrap();
+    assert!(
+        diff.contains("-cpus = 1\n+cpus = 2\n") && !diff.contains("hash"),
+        "{diff}"
+    );
+    assert_eq!(site.apply(&changed, "Mer kraft").await.unwrap(), 2);
+    let signal = timeout(Duration::from_mins(1), varde_bus::next(&mut activated)).await;
+    assert_eq!(signal.unwrap().unwrap().args().unwrap().generation, 2);
+    let active = world.store.active().unwrap().unwrap();
+    assert_eq!(
+        active.text,
+        DEMO.replace("cpus = 1", "cpus = 2"),
+        "the hashes are back"
+    );
+    assert_eq!(world.rendered(), [Some(2)]);
+    assert_eq!(
+        world.entries(),
+        [entry("site.apply", "begun", 0), entry("site.apply", "done", 1)]
+    );
+
+    assert!(site.diff(2, 1).await.unwrap().contains("-cpus = 2\n+cpus = 1\n"));
+    assert_eq!(site.roll_back(1, "").await.unwrap(), 3);
+    assert_eq!(world.store.active().unwrap().unwrap().text, DEMO);
+    let history = site.history().await.unwrap();
+    let short: Vec<_> = history
+        .iter()
+        .map(|g| (g.number, g.parent, g.who.as_str(), g.why.as_str(), g.active))
+        .collect();
+    assert_eq!(
+        short,
+        [
+            (3, 2, "root", "", true),
+            (2, 1, "root", "Mer kraft", false),
+            (1, 0, "first-boot", "", false)
+        ]
+    );
+    assert_eq!(failure(site.roll_back(9, "").await).kind, FailureKind::NotFound);
+
+    // The same file again: rendered once more, but no new generation.
+    assert_eq!(site.apply(DEMO, "").await.unwrap(), 3);
+    assert_eq!(site.history().await.unwrap().len(), 3);
+    assert_eq!(world.rendered(), [Some(2), Some(3), Some(3)]);
+}
+
+#[tokio::test]
+async fn a_generation_that_cannot_be_rendered_gives_way_to_the_one_before() {
+    let world = World::start().await;
+    world.systemd.results.lock().unwrap().push("failed");
+    let changed = DEMO.replace("cpus = 1", "cpus = 2");
+    let failed = failure(world.site.apply(&changed, "").await);
+    assert_eq!(failed.kind, FailureKind::Failed);
+    assert!(
+        failed.text.en.contains("generation 1 is active again")
+            && failed.text.en.contains("varde-render.service failed"),
+        "{failed}"
+    );
+    assert_eq!(world.active(), 1);
+    assert_eq!(world.rendered(), [Some(2), Some(1)]);
+    assert_eq!(
+        world.entries(),
+        [entry("site.apply", "begun", 0), entry("site.apply", "failed", 1)]
+    );
+    // A number is never given twice.
+    assert_eq!(world.site.apply(&changed, "").await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_bad_file_changes_nothing() {
+    let world = World::start().await;
+    let bad = DEMO.replace("memory = \"256 MiB\"", "memroy = \"256 MiB\"");
+    let line = 1 + DEMO
+        .lines()
+        .position(|line| line == "memory = \"256 MiB\"")
+        .unwrap();
+    let findings = world.site.check(&bad).await.unwrap();
+    assert_eq!(findings.len(), 2);
+    assert_eq!((findings[1].line as usize, findings[1].column), (line, 1));
+    assert_eq!(findings[1].remedy.nb, "Mente du «memory»?");
+    let refused = failure(world.site.apply(&bad, "").await);
+    assert_eq!(refused.kind, FailureKind::Invalid);
+    assert!(
+        refused
+            .text
+            .nb
+            .starts_with("Ingenting er endret: site.toml har 2 feil"),
+        "{refused:?}"
+    );
+    assert_eq!(
+        (world.active(), world.entries(), world.rendered()),
+        (1, vec![], vec![])
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_not_done() {
+    let world = World::start().await;
+    *world.audit.refuses.lock().unwrap() = true;
+    let changed = DEMO.replace("cpus = 1", "cpus = 2");
+    let refused = failure(world.site.apply(&changed, "").await);
+    assert_eq!(refused.kind, FailureKind::Refused);
+    assert_eq!((world.active(), world.rendered()), (1, vec![]));
+}
+
+#[tokio::test]
+async fn who_has_no_role_may_do_nothing() {
+    let world = World::start().await;
+    let calls: [&[&str]; 8] = [
+        &["Summary"],
+        &["Check", "s", ""],
+        &["Apply", "ss", "", ""],
+        &["Show", "t", "0"],
+        &["History"],
+        &["Diff", "tt", "1", "1"],
+        &["DiffText", "s", ""],
+        &["RollBack", "ts", "1", ""],
+    ];
+    for call in calls {
+        let output = Command::new("busctl")
+            .arg(format!("--address={}", world.bus.address()))
+            .args(["call", NAME, PATH, NAME])
+            .args(call)
+            .uid(NOBODY)
+            .gid(NOBODY)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            !output.status.success() && said.contains("may not do this"),
+            "{call:?}: {said}"
+        );
+    }
+}
