@@ -2,6 +2,7 @@
 //!
 //! Beside them stands what the same keys cost with ratatui's crossterm backend, which writes each changed cell, and
 //! what painting the whole screen at every key would cost.
+#![allow(clippy::unwrap_used, reason = "what a test cannot go on without stops it")]
 
 #[path = "../tests/support/mod.rs"]
 mod support;

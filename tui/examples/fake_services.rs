@@ -1,6 +1,7 @@
 //! The services with canned answers, on a bus of their own: to look at the console without an appliance.
 //!
 //! Prints what to set, and runs until it is interrupted.
+#![allow(clippy::unwrap_used, reason = "what a test cannot go on without stops it")]
 
 #[path = "../tests/support/fixtures.rs"]
 #[allow(dead_code, reason = "shared with the tests")]

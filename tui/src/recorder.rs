@@ -115,7 +115,7 @@ fn without_secrets(state: &State, event: &Event) -> Event {
             let (mut ask, mut answer) = (ask.clone(), answer.clone());
             match (&mut ask, &mut answer) {
                 (Ask::Check(toml) | Ask::DiffText(toml), _) | (Ask::MediaFile(_), Ok(Answer::Text(toml))) => {
-                    *toml = secret::mask(toml)
+                    *toml = secret::mask(toml);
                 }
                 _ => {}
             }

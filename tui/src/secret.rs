@@ -19,6 +19,7 @@ impl Secret {
         self.0.pop();
     }
 
+    #[must_use]
     pub fn take(&mut self) -> Self {
         std::mem::take(self)
     }

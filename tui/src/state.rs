@@ -205,6 +205,15 @@ impl State {
         self.display.rows.saturating_sub(3)
     }
 
+    /// What stands where nothing has come yet.
+    pub fn waiting(&self) -> String {
+        let words = self.words();
+        match &self.data.bus {
+            Bus::Down(failure) => words.bus_down(self.say(&failure.text)),
+            Bus::Up | Bus::Connecting => words.loading().to_owned(),
+        }
+    }
+
     pub fn tell(&mut self, good: bool, text: Text) {
         self.notice = Some(Notice { good, text });
     }

@@ -1,4 +1,5 @@
 //! What goes over the line: counted, and shown right by a terminal that is not ours.
+#![allow(clippy::unwrap_used, reason = "what a test cannot go on without stops it")]
 
 mod support;
 

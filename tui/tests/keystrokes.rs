@@ -1,4 +1,5 @@
 //! What keys do, from the first to the last of an operator's errands, through a fake of the services.
+#![allow(clippy::unwrap_used, reason = "what a test cannot go on without stops it")]
 
 mod support;
 

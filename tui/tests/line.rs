@@ -1,4 +1,5 @@
 //! The program itself, on a pseudo-terminal that plays a serial line, with the services on a bus of the test's own.
+#![allow(clippy::unwrap_used, reason = "what a test cannot go on without stops it")]
 
 #[path = "support/bus.rs"]
 mod services;
@@ -12,19 +13,22 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 use services::{Asked, serve};
 use varde_bus::hypervisor::VmState;
 use varde_bus::testing::PrivateBus;
 
 /// Long enough for a machine that is busy with other tests; only a fault waits so long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What stands at the other end of the line.
 struct Line {
     master: File,
-    slave: File,
+    /// Kept open so that the settings of the line outlive the console.
+    slave: Option<File>,
     child: Child,
+    /// The settings of the line before the console had it.
+    before: Termios,
     output: Receiver<Vec<u8>>,
     emulator: vt100::Parser,
     /// Answers cursor reports, as a terminal does.
@@ -60,6 +64,7 @@ impl Line {
             };
             tcsetwinsize(&slave, size).unwrap();
         }
+        let before = tcgetattr(&slave).unwrap();
         let end = || Stdio::from(slave.try_clone().unwrap());
         let child = Command::new(env!("CARGO_BIN_EXE_varde-console"))
             .env_clear()
@@ -84,8 +89,9 @@ impl Line {
         });
         Self {
             master,
-            slave,
+            slave: Some(slave),
             child,
+            before,
             output,
             emulator: support::emulator(start.terminal.0, start.terminal.1),
             answers: start.answers,
@@ -140,12 +146,16 @@ impl Line {
         self.master.write_all(text.as_bytes()).unwrap();
     }
 
-    fn ends(mut self) -> (ExitStatus, String) {
+    /// Waits for the end: how, all that was sent, and the line as it was left.
+    fn ends(mut self) -> (ExitStatus, String, File) {
         let status = self.child.wait().unwrap();
-        while let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(200)) {
+        let master = self.master.try_clone().unwrap();
+        // The last to hold this end: now the other one reads to the end.
+        self.slave = None;
+        while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
             self.take(&bytes);
         }
-        (status, String::from_utf8_lossy(&self.bytes).into_owned())
+        (status, String::from_utf8_lossy(&self.bytes).into_owned(), master)
     }
 }
 
@@ -196,7 +206,7 @@ async fn a_machine_is_started_and_its_console_entered_and_left_by_keys() {
         line.types("\x1d");
         line.sees("Tilstand");
         line.types(&format!("q{DOWN}\r"));
-        let (status, _) = line.ends();
+        let (status, ..) = line.ends();
         assert!(status.success());
     })
     .await;
@@ -252,18 +262,20 @@ async fn a_hangup_or_a_signal_gives_the_terminal_back() {
     with_services(|bus, _| {
         for signal in [rustix::process::Signal::TERM, rustix::process::Signal::HUP] {
             let mut line = Line::start(&serial(bus.address()));
-            let before = tcgetattr(&line.slave).unwrap();
+            let before = line.before.clone();
             line.sees("krasjet");
-            let slave = line.slave.try_clone().unwrap();
             assert_ne!(
-                format!("{:?}", tcgetattr(&slave).unwrap()),
+                format!("{:?}", tcgetattr(&line.master).unwrap()),
                 format!("{before:?}"),
                 "the line is raw"
             );
             let pid = rustix::process::Pid::from_child(&line.child);
             rustix::process::kill_process(pid, signal).unwrap();
-            let (_, bytes) = line.ends();
-            assert_eq!(format!("{:?}", tcgetattr(&slave).unwrap()), format!("{before:?}"));
+            let (_, bytes, master) = line.ends();
+            assert_eq!(
+                format!("{:?}", tcgetattr(&master).unwrap()),
+                format!("{before:?}")
+            );
             assert!(bytes.ends_with("\x1b[?7h\x1b[?25h\x1b[H\x1b[2J"), "{bytes:?}");
         }
     })

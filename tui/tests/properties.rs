@@ -1,4 +1,5 @@
 //! Nothing that comes, in any order, at any size, stops the console.
+#![allow(clippy::unwrap_used, reason = "what a test cannot go on without stops it")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! A recording played again ends on the same screen, and holds no secrets.
+#![allow(clippy::unwrap_used, reason = "what a test cannot go on without stops it")]
 
 mod support;
 

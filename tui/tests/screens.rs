@@ -1,6 +1,7 @@
 //! Every page as an operator sees it on 80 columns and 24 rows, in both languages.
 //!
 //! `VARDE_BLESS=1 cargo test -p varde-console --test screens` writes the files anew; look at the difference.
+#![allow(clippy::unwrap_used, reason = "what a test cannot go on without stops it")]
 
 mod support;
 

@@ -255,12 +255,12 @@ pub fn draw(state: &State, mut canvas: Canvas) {
         canvas.cell(1, 1, width, Role::Bad, &text);
     }
     if log.lines.is_empty() {
-        let text = if log.at == 0 {
-            words.loading()
-        } else {
-            words.no_lines()
+        let text = match log.at {
+            0 => state.waiting(),
+            _ if log.trouble.is_some() => String::new(),
+            _ => words.no_lines().to_owned(),
         };
-        canvas.text(1, 2, Role::Plain, text);
+        canvas.wrapped(1, 2, Role::Plain, &text);
         return;
     }
     let room = usize::from(rows(canvas.height()));

@@ -230,11 +230,11 @@ pub fn draw(state: &State, mut canvas: Canvas) {
     }
     if state.vms().is_empty() {
         let text = if state.data.vms.value.is_some() {
-            words.no_machines()
+            words.no_machines().to_owned()
         } else {
-            words.loading()
+            state.waiting()
         };
-        canvas.text(1, 0, Role::Plain, text);
+        canvas.wrapped(1, 0, Role::Plain, &text);
         return;
     }
     draw_list(state, canvas);

@@ -210,11 +210,11 @@ pub fn draw(state: &State, mut canvas: Canvas) {
     let rows = rows(state);
     if rows.is_empty() {
         let text = if state.data.records.value.is_some() {
-            words.no_events()
+            words.no_events().to_owned()
         } else {
-            words.loading()
+            state.waiting()
         };
-        canvas.text(1, 2, Role::Plain, text);
+        canvas.wrapped(1, 2, Role::Plain, &text);
         return;
     }
     let selected = state.record.selected.min(rows.len() - 1);

@@ -154,7 +154,8 @@ pub fn draw(state: &State, mut canvas: Canvas) {
         let about = words.site_about(&site.name, counties, &site.timezone);
         canvas.cell(1, 1, width.saturating_sub(2), Role::Plain, &about);
     } else {
-        canvas.text(1, 0, Role::Plain, words.loading());
+        canvas.wrapped(1, 0, Role::Plain, &state.waiting());
+        return;
     }
     let trouble = state
         .data

@@ -131,7 +131,7 @@ impl Console {
             Effect::Ask(ask) => {
                 let answer = match &self.fake.fail {
                     Some(failure) => Err(failure.clone()),
-                    None => self.fake.answer(&ask),
+                    None => Ok(self.fake.answer(&ask)),
                 };
                 vec![Event::Answered { ask, answer }]
             }
@@ -218,14 +218,14 @@ impl Console {
 }
 
 impl Fake {
-    fn answer(&self, ask: &Ask) -> Result<Answer, Failure> {
-        Ok(match ask {
+    fn answer(&self, ask: &Ask) -> Answer {
+        match ask {
             Ask::Vms => Answer::Vms(fixtures::vms()),
             Ask::Usage(_) => Answer::Usage(fixtures::USAGE),
             Ask::Host => Answer::Host(fixtures::host()),
             Ask::Site => Answer::Site(fixtures::site()),
             Ask::History => Answer::History(fixtures::history()),
-            Ask::Show(_) => Answer::Text(fixtures::SITE_TOML.into()),
+            Ask::Show(_) | Ask::MediaFile(_) => Answer::Text(fixtures::SITE_TOML.into()),
             Ask::Diff { .. } | Ask::DiffText(_) => Answer::Text(fixtures::DIFF.into()),
             Ask::Check(toml) => Answer::Findings(fixtures::findings(toml)),
             Ask::Log(query) => Answer::Log(fixtures::log(query)),
@@ -235,8 +235,7 @@ impl Fake {
                 faults: Vec::new(),
             }),
             Ask::MediaFiles => Answer::Names(self.media.clone()),
-            Ask::MediaFile(_) => Answer::Text(fixtures::SITE_TOML.into()),
-        })
+        }
     }
 }
 
