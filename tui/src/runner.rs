@@ -136,9 +136,9 @@ pub async fn run(session: Session) -> Result<(), Error> {
         typed_at: None,
         over: false,
     };
-    if size.is_none() {
+    if size.is_none() || kind.characters == Characters::Ascii {
         runner.probe();
-        runner.hold = Some(Instant::now() + PROBE);
+        runner.hold = (runner.reports > 0).then(|| Instant::now() + PROBE);
     }
     runner.clear();
     let mut signals = Signals::new().map_err(Error::Loop)?;
