@@ -13,7 +13,7 @@ pub struct Arguments {
     /// Print JSON, errors too, in the shape of the bus types
     #[arg(long, global = true)]
     pub json: bool,
-    /// Language of messages (nb or en); else as the session has it
+    /// Language of messages (nb or en); else the session's, else the site's
     #[arg(long, global = true, value_parser = language)]
     pub lang: Option<Language>,
     #[command(subcommand)]
@@ -47,9 +47,10 @@ pub enum Noun {
     Reboot(Why),
     /// Switch the appliance off
     Poweroff(Why),
-    /// Completions and manual pages
-    #[command(subcommand, hide = true)]
-    Generate(Generate),
+    /// Completions for a shell, on standard output
+    Completions { shell: Shell },
+    /// Manual pages into a folder; without one, that of varde itself on standard output
+    Man { folder: Option<PathBuf> },
 }
 
 #[derive(Args)]
@@ -155,19 +156,11 @@ pub enum AuditVerb {
     /// The newest records
     List {
         /// How many
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
         count: u32,
     },
     /// Check the whole chain
     Verify,
-}
-
-#[derive(Subcommand)]
-pub enum Generate {
-    /// Completions for a shell, on standard output
-    Completions { shell: Shell },
-    /// Manual pages into a folder
-    Man { folder: PathBuf },
 }
 
 #[cfg(test)]

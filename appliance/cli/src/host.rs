@@ -10,27 +10,55 @@ use crate::error::Error;
 use crate::output::Output;
 use crate::vm;
 
+/// Prints what the services say, and then fails where one of them did not answer: this is what is typed when
+/// something is wrong.
 pub async fn status(context: &Context) -> Result<(), Error> {
     let client = &context.client;
-    let host = client.host.status().await.map_err(Failure::from)?;
-    let site = client.site.summary().await.map_err(Failure::from)?;
-    let machines = client.hypervisor.list().await.map_err(Failure::from)?;
+    let mut failure = None;
+    let host = kept(client.host.status().await, &mut failure);
+    let site = kept(client.site.summary().await, &mut failure);
+    let machines = kept(client.hypervisor.list().await, &mut failure);
     context.output.answer(
         &json!({ "host": host, "site": site, "vms": machines }),
         |output| {
-            let mut text = problems(output, &host);
-            text += &format!(
-                "{} – {} ({} {})\n",
-                site.name,
-                site.title,
-                output.word("generasjon", "generation"),
-                site.generation
-            );
-            text += &appliance(output, &host);
-            text += "\n";
-            text + &vm::overview(output, &machines)
+            let mut text = String::new();
+            if let Some(host) = &host {
+                text += &problems(output, host);
+            }
+            if let Some(site) = &site {
+                if !site.problem.is_empty() {
+                    text += &format!("! {}\n", output.text(&site.problem));
+                }
+                text += &format!(
+                    "{} – {} ({} {})\n",
+                    site.name,
+                    site.title,
+                    output.word("generasjon", "generation"),
+                    site.generation
+                );
+            }
+            if let Some(host) = &host {
+                text += &appliance(output, host);
+            }
+            if let Some(machines) = &machines {
+                text += "\n";
+                text += &vm::overview(output, machines);
+            }
+            text
         },
-    )
+    )?;
+    failure.map_or(Ok(()), |failure| Err(failure.into()))
+}
+
+/// The answer, or nothing and why; the first failure is the one that is told.
+fn kept<T>(answer: Result<T, impl Into<Failure>>, failure: &mut Option<Failure>) -> Option<T> {
+    match answer {
+        Ok(value) => Some(value),
+        Err(error) => {
+            failure.get_or_insert_with(|| error.into());
+            None
+        }
+    }
 }
 
 fn problems(output: &Output, host: &HostStatus) -> String {

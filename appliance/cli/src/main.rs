@@ -10,6 +10,7 @@ mod audit;
 mod error;
 mod generate;
 mod host;
+mod language;
 mod output;
 mod site;
 mod table;
@@ -32,49 +33,49 @@ struct Context {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let output = Output {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return output::usage(&error),
+    };
+    let mut output = Output {
         json: arguments.json,
-        language: arguments.lang.unwrap_or_else(language_of_the_session),
+        language: Language::default(),
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output.failed(&Error::io("start", "the runtime", error)),
     };
-    match runtime.block_on(run(arguments.noun, output.clone())) {
+    let done = runtime.block_on(async {
+        match arguments.noun {
+            Noun::Completions { shell } => return generate::completions(shell),
+            Noun::Man { folder } => return generate::manual(folder.as_deref()),
+            _ => {}
+        }
+        let chosen = arguments.lang.or_else(language::of_the_session);
+        output.language = chosen.unwrap_or_default();
+        let client = Client::connect().await?;
+        if chosen.is_none() && !output.json {
+            output.language = language::of_the_site(&client).await;
+        }
+        let output = output.clone();
+        run(arguments.noun, &Context { client, output }).await
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => output.failed(&error),
     }
 }
 
-async fn run(noun: Noun, output: Output) -> Result<(), Error> {
-    if let Noun::Generate(what) = noun {
-        return generate::run(&what);
-    }
-    let context = Context {
-        client: Client::connect().await?,
-        output,
-    };
+async fn run(noun: Noun, context: &Context) -> Result<(), Error> {
     match noun {
-        Noun::Status => host::status(&context).await,
-        Noun::Vm(verb) => vm::run(&context, verb).await,
-        Noun::Site(verb) => site::run(&context, verb).await,
-        Noun::Log(query) => host::log(&context, query).await,
-        Noun::Audit(verb) => audit::run(&context, verb).await,
-        Noun::Reboot(why) => host::reboot(&context, why.why).await,
-        Noun::Poweroff(why) => host::power_off(&context, why.why).await,
-        Noun::Generate(what) => generate::run(&what),
-    }
-}
-
-/// Norwegian unless the session asks for another language.
-fn language_of_the_session() -> Language {
-    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    match set("LC_ALL")
-        .or_else(|| set("LC_MESSAGES"))
-        .or_else(|| set("LANG"))
-    {
-        Some(locale) if locale.starts_with("en") => Language::En,
-        _ => Language::Nb,
+        Noun::Status => host::status(context).await,
+        Noun::Vm(verb) => vm::run(context, verb).await,
+        Noun::Site(verb) => site::run(context, verb).await,
+        Noun::Log(query) => host::log(context, query).await,
+        Noun::Audit(verb) => audit::run(context, verb).await,
+        Noun::Reboot(why) => host::reboot(context, why.why).await,
+        Noun::Poweroff(why) => host::power_off(context, why.why).await,
+        Noun::Completions { shell } => generate::completions(shell),
+        Noun::Man { folder } => generate::manual(folder.as_deref()),
     }
 }

@@ -21,9 +21,9 @@ impl Output {
         if self.json {
             let text = serde_json::to_string_pretty(value)
                 .map_err(|error| Error::io("write", "the answer as JSON", error))?;
-            print(io::stdout(), &format!("{text}\n"))
+            print(io::stdout(), format!("{text}\n").as_bytes())
         } else {
-            print(io::stdout(), &people(self))
+            print(io::stdout(), harmless(&people(self)).as_bytes())
         }
     }
 
@@ -51,10 +51,10 @@ impl Output {
         let text = if self.json {
             format!("{:#}\n", failure_as_json(error))
         } else {
-            self.failure(error)
+            harmless(&self.failure(error))
         };
         // There is nobody left to tell when even this fails.
-        print(io::stderr(), &text).ok();
+        print(io::stderr(), text.as_bytes()).ok();
         ExitCode::from(1)
     }
 
@@ -89,8 +89,48 @@ fn failure_as_json(error: &Error) -> serde_json::Value {
     }
 }
 
-fn print(mut to: impl Write, text: &str) -> Result<(), Error> {
-    match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
+/// Tells of wrong usage, or gives the help that was asked for, and the exit code. There is no parsed command line to ask
+/// whether JSON is wanted, so its words are looked at.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    let wrong = error.use_stderr();
+    let text = if wrong && std::env::args_os().any(|word| word == "--json") {
+        let text = error.render().to_string();
+        format!(
+            "{:#}\n",
+            json!({ "error": { "kind": "usage", "text": Text::same(text.trim_end()) } })
+        )
+    } else {
+        error.render().to_string()
+    };
+    let printed = if wrong {
+        print(io::stderr(), text.as_bytes())
+    } else {
+        print(io::stdout(), text.as_bytes())
+    };
+    match (wrong, printed) {
+        (true, _) => ExitCode::from(2),
+        (false, Ok(())) => ExitCode::SUCCESS,
+        (false, Err(_)) => ExitCode::from(1),
+    }
+}
+
+/// Without the characters that would steer a terminal: names, reasons and log lines come from elsewhere.
+fn harmless(text: &str) -> String {
+    text.chars()
+        .filter(|c| *c != '\r')
+        .map(|c| {
+            if c.is_control() && c != '\n' && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+/// Writes it whole, unless its reader has gone away.
+pub fn print(mut to: impl Write, bytes: &[u8]) -> Result<(), Error> {
+    match to.write_all(bytes).and_then(|()| to.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Error::io("write", "the answer", error))
         }

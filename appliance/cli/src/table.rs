@@ -1,8 +1,11 @@
-//! A table of words in at most 80 columns: each column as wide as its widest cell, the last one cut to fit.
+//! A table of words in at most 80 columns: each column as wide as its widest cell, the last one cut to fit; where the
+//! others leave it too little, the widest of them are cut too.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 const WIDTH: usize = 80;
+/// What the last column has at least, or its widest cell where that is less.
+const LAST: usize = 12;
 
 /// Rows under their heads, each line ended.
 pub fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> String {
@@ -12,6 +15,7 @@ pub fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> String {
             *width = (*width).max(cell.width());
         }
     }
+    narrow(&mut widths);
     let mut text = line(&heads, &widths);
     for row in rows {
         text += &line(&row.each_ref().map(String::as_str), &widths);
@@ -19,18 +23,27 @@ pub fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> String {
     text
 }
 
+/// Takes columns from the widest until all of them fit.
+fn narrow(widths: &mut [usize]) {
+    let Some((last, others)) = widths.split_last_mut() else {
+        return;
+    };
+    let room = WIDTH - 2 * others.len();
+    let kept = LAST.min(*last);
+    while others.iter().sum::<usize>() + kept > room
+        && let Some(widest) = others.iter_mut().max()
+    {
+        *widest -= 1;
+    }
+    *last = room - others.iter().sum::<usize>();
+}
+
 fn line(cells: &[&str], widths: &[usize]) -> String {
     let mut line = String::new();
-    let mut used = 0;
-    for (place, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        let last = place + 1 == cells.len();
-        let cell = if last {
-            fit(cell, WIDTH.saturating_sub(used))
-        } else {
-            (*cell).to_owned()
-        };
-        let fill = if last { 0 } else { width + 2 - cell.width() };
-        used += cell.width() + fill;
+    for (cell, width) in cells.iter().zip(widths) {
+        // A cell of several lines would break the table.
+        let cell = fit(&cell.replace(['\n', '\t'], " "), *width);
+        let fill = width + 2 - cell.width();
         line += &cell;
         line.extend(std::iter::repeat_n(' ', fill));
     }
@@ -77,5 +90,24 @@ mod tests {
         let text = table(["x", "y"], &rows);
         assert!(text.lines().all(|line| line.width() <= WIDTH), "{text}");
         assert!(text.trim_end().ends_with('~'));
+    }
+
+    #[test]
+    fn wide_columns_leave_room_for_the_last_one() {
+        let name = "a".repeat(31);
+        let rows = [[
+            name.clone(),
+            "starter".into(),
+            name.clone(),
+            name,
+            "fordi disken er full".into(),
+        ]];
+        let text = table(["navn", "tilstand", "siden", "adresse", "hvorfor"], &rows);
+        assert!(text.lines().all(|line| line.width() <= WIDTH), "{text}");
+        let last = text.lines().last().unwrap();
+        assert!(
+            last.contains("starter") && last.ends_with("fordi diske~"),
+            "{text}"
+        );
     }
 }

@@ -1,0 +1,361 @@
+//! `varde` as it is typed: what it prints, in which shape, and how it ends.
+#![allow(clippy::unwrap_used, reason = "the helpers of a test may")]
+
+mod support;
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::Stdio;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use support::{Appliance, read_until, stderr, stdout, wait, write};
+use varde_bus::audit::{Record, Verdict};
+use varde_bus::host::{HostStatus, LogLine};
+use varde_bus::hypervisor::{VmState, VmStatus};
+use varde_bus::site::{Generation, SiteSummary};
+
+/// Every verb that asks a service something, but for `vm console`, which needs a terminal.
+const VERBS: [&[&str]; 20] = [
+    &["status"],
+    &["vm", "list"],
+    &["vm", "show", "db"],
+    &["vm", "start", "db"],
+    &["vm", "stop", "db"],
+    &["vm", "kill", "db", "--why", "henger"],
+    &["vm", "pause", "db"],
+    &["vm", "resume", "db"],
+    &["vm", "scrollback", "db"],
+    &["site", "check", "/dev/null"],
+    &["site", "apply", "/dev/null", "--why", "ny sone"],
+    &["site", "show"],
+    &["site", "history"],
+    &["site", "diff", "1"],
+    &["site", "rollback", "1", "--why", "feil"],
+    &["log"],
+    &["audit", "list"],
+    &["audit", "verify"],
+    &["reboot", "--why", "ny kjerne"],
+    &["poweroff", "--why", "flytting"],
+];
+
+fn shape<T: DeserializeOwned>(value: &Value) -> T {
+    serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{error}: {value:#}"))
+}
+
+#[tokio::test]
+async fn every_verb_answers_in_json_and_in_words() {
+    let appliance = Appliance::start().await;
+    for verb in VERBS {
+        let output = appliance.varde(&[verb, &["--json"]].concat()).await;
+        assert_eq!(output.status.code(), Some(0), "{verb:?}: {}", stderr(&output));
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        match verb {
+            ["status"] => {
+                shape::<HostStatus>(&answer["host"]);
+                shape::<SiteSummary>(&answer["site"]);
+                shape::<Vec<VmStatus>>(&answer["vms"]);
+            }
+            ["vm", "list"] => assert_eq!(shape::<Vec<VmStatus>>(&answer)[1].state, VmState::Blocked),
+            ["vm", "show", _] => assert_eq!(shape::<VmStatus>(&answer["vm"]).name, "db"),
+            ["site", "history"] => assert_eq!(shape::<Vec<Generation>>(&answer).len(), 2),
+            ["log"] => assert_eq!(shape::<Vec<LogLine>>(&answer).len(), 2),
+            ["audit", "list"] => assert!(shape::<Vec<Record>>(&answer).len() > 10),
+            ["audit", "verify"] => assert_eq!(shape::<Verdict>(&answer).faults, []),
+            ["site", "show"] => assert_eq!(answer, json!({ "toml": "# generation 0\nversion = 1\n" })),
+            ["site", "diff", _] => assert_eq!(answer, json!({ "diff": "--- 1\n+++ 0\n" })),
+            ["vm", "scrollback", _] => {
+                assert_eq!(answer, json!({ "scrollback": "\u{1b}[31mdb login:\r\n" }));
+            }
+            _ => assert!(
+                answer["done"]["nb"].is_string() && answer["done"]["en"].is_string(),
+                "{answer}"
+            ),
+        }
+        let output = appliance.varde(verb).await;
+        assert_eq!(output.status.code(), Some(0), "{verb:?}: {}", stderr(&output));
+        let words = stdout(&output);
+        assert!(!words.is_empty(), "{verb:?}");
+        assert!(
+            !words.contains('\u{1b}'),
+            "{verb:?} steers the terminal: {words:?}"
+        );
+        assert!(
+            words.lines().all(|line| line.chars().count() <= 80),
+            "{verb:?}: {words}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_has_no_role_is_refused_every_verb() {
+    let appliance = Appliance::start().await;
+    for verb in VERBS {
+        let output = appliance.varde_as_nobody(&[verb, &["--json"]].concat()).await;
+        assert_eq!(output.status.code(), Some(1), "{verb:?}: {}", stdout(&output));
+        let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!(error["error"]["kind"], "denied", "{verb:?}: {error}");
+        assert!(error["error"]["text"]["nb"].is_string(), "{verb:?}: {error}");
+    }
+    let output = appliance.varde(&["audit", "list", "--json"]).await;
+    let records: Vec<Record> = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(records, [], "nothing of it was begun");
+}
+
+#[tokio::test]
+async fn changes_are_recorded_with_who_and_why() {
+    let appliance = Appliance::start().await;
+    appliance
+        .varde(&["vm", "kill", "db", "--why", "henger i oppstart"])
+        .await;
+    let output = appliance.varde(&["audit", "list", "--lang", "nb"]).await;
+    let words = stdout(&output);
+    let lines: Vec<&str> = words.lines().collect();
+    assert!(lines[0].starts_with("NR"), "{words}");
+    assert!(
+        lines[1].contains("root") && lines[1].contains("vm.force-off done"),
+        "{words}"
+    );
+    assert!(
+        lines[2].contains("vm.force-off begun") && lines[2].contains("db: henger"),
+        "{words}"
+    );
+}
+
+#[tokio::test]
+async fn tables_are_in_the_language_of_the_site_or_the_one_asked_for() {
+    let appliance = Appliance::start().await;
+    let english = stdout(&appliance.varde(&["vm", "list"]).await);
+    assert_eq!(
+        english,
+        "NAME  STATE    SINCE                MEMORY  ADDRESS     WHY\n\
+         db    stopped  2026-11-22 12:00:00  1 GiB   10.20.0.10\n\
+         rot   blocked  2026-11-22 12:00:00  1 GiB   10.20.0.10  The image is missing\n"
+    );
+    let norwegian = stdout(&appliance.varde(&["vm", "list", "--lang", "nb"]).await);
+    assert_eq!(
+        norwegian,
+        "NAVN  TILSTAND  SIDEN                MINNE  ADRESSE     HVORFOR\n\
+         db    stoppet   2026-11-22 12:00:00  1 GiB  10.20.0.10\n\
+         rot   sperret   2026-11-22 12:00:00  1 GiB  10.20.0.10  Bildet finnes ikke\n"
+    );
+    let mut command = appliance.command(&["vm", "list"]);
+    command.env("LC_ALL", "nb_NO.UTF-8");
+    assert_eq!(stdout(&wait(command).await), norwegian);
+}
+
+#[tokio::test]
+async fn findings_name_file_line_column_and_remedy_and_change_nothing() {
+    let appliance = Appliance::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("site.toml");
+    std::fs::write(&file, "version = 1\nminne = 3\n").unwrap();
+    let file = file.to_str().unwrap();
+    for verb in [
+        &["site", "check", file][..],
+        &["site", "apply", file, "--why", "x"],
+    ] {
+        let output = appliance.varde(&[verb, &["--lang", "nb"]].concat()).await;
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(
+            stderr(&output),
+            format!("{file}:2:1: «minne» er ukjent\n    Mente du «memory»?\n")
+        );
+        let output = appliance.varde(&[verb, &["--json"]].concat()).await;
+        let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!(error["error"]["findings"][0]["line"], 2);
+    }
+    let output = appliance.varde(&["audit", "verify", "--json"]).await;
+    let verdict: Verdict = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(verdict.records, 0, "nothing was begun");
+
+    let output = appliance
+        .varde(&["site", "check", "/nonexistent", "--lang", "en"])
+        .await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("Could not read /nonexistent"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[tokio::test]
+async fn waiting_ends_when_the_machine_is_up_blocked_or_the_time_is_out() {
+    let appliance = Appliance::start().await;
+    let output = appliance
+        .varde(&["vm", "start", "db", "--wait", "--lang", "nb"])
+        .await;
+    assert_eq!(
+        (output.status.code(), stdout(&output).as_str()),
+        (Some(0), "db: kjører\n")
+    );
+    let output = appliance
+        .varde(&["vm", "start", "rot", "--wait", "--lang", "nb"])
+        .await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("sperret. Bildet finnes ikke"),
+        "{}",
+        stderr(&output)
+    );
+    let output = appliance
+        .varde(&["vm", "stop", "db", "--wait", "1", "--json"])
+        .await;
+    assert_eq!(output.status.code(), Some(1));
+    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(error["error"]["kind"], "unknown");
+}
+
+#[tokio::test]
+async fn wrong_usage_ends_with_2_and_reaches_no_service() {
+    let appliance = Appliance::start().await;
+    let wrong: [&[&str]; 12] = [
+        &[],
+        &["fly"],
+        &["vm"],
+        &["vm", "start"],
+        &["vm", "kill", "db"],
+        &["vm", "start", "db", "--wait", "long"],
+        &["site", "apply", "/dev/null"],
+        &["site", "rollback", "1"],
+        &["reboot"],
+        &["log", "--priority", "8"],
+        &["log", "--lines", "0"],
+        &["status", "--lang", "sv"],
+    ];
+    for arguments in wrong {
+        let output = appliance.varde(arguments).await;
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+        assert!(
+            output.stdout.is_empty() && !output.stderr.is_empty(),
+            "{arguments:?}"
+        );
+    }
+    let output = appliance.varde(&["--json", "reboot"]).await;
+    assert_eq!(output.status.code(), Some(2));
+    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(error["error"]["kind"], "usage");
+    let output = appliance.varde(&["audit", "verify", "--json"]).await;
+    let verdict: Verdict = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(verdict.records, 0);
+}
+
+#[tokio::test]
+async fn without_services_it_says_so() {
+    let appliance = Appliance::start().await;
+    appliance.site.release_name(varde_bus::site::NAME).await.unwrap();
+    let output = appliance.varde(&["status", "--lang", "nb"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("Tjenesten kjører ikke"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(
+        stdout(&output).contains("Datadisken er 90 % full"),
+        "what answers is shown: {}",
+        stdout(&output)
+    );
+
+    let mut command = appliance.command(&["status", "--json"]);
+    command.env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent");
+    let output = wait(command).await;
+    assert_eq!(output.status.code(), Some(1));
+    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(error["error"]["kind"], "failed");
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_is_no_error() {
+    let appliance = Appliance::start().await;
+    for arguments in [
+        &["vm", "list"][..],
+        &["completions", "bash"],
+        &["man"],
+        &["--help"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = appliance.command(arguments);
+        command.stdout(Stdio::from(writer));
+        let output = wait(command).await;
+        assert_eq!(
+            (output.status.code(), stderr(&output).as_str()),
+            (Some(0), ""),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn completions_and_manual_pages_know_the_verbs() {
+    let appliance = Appliance::start().await;
+    for shell in ["bash", "zsh", "fish"] {
+        let script = stdout(&appliance.varde(&["completions", shell]).await);
+        assert!(script.contains("rollback"), "{shell}");
+    }
+    let page = stdout(&appliance.varde(&["man"]).await);
+    assert!(
+        page.contains(".TH varde 1") && page.contains("poweroff"),
+        "{page}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let output = appliance.varde(&["man", folder.path().to_str().unwrap()]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for name in ["varde.1", "varde-vm-start.1", "varde-site-apply.1"] {
+        assert!(folder.path().join(name).exists(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_console_joins_the_terminal_to_the_guest_until_the_escape_key() {
+    let appliance = Appliance::start().await;
+    let (mut terminal, line) = open_terminal();
+    let before = rustix::termios::tcgetattr(&line).unwrap();
+    let mut child = appliance
+        .command(&["vm", "console", "db"])
+        .stdin(line.try_clone().unwrap())
+        .stdout(line.try_clone().unwrap())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let guest = appliance.guest.clone();
+    let (status, _terminal) = tokio::task::spawn_blocking(move || {
+        read_until(&mut terminal, "db login: ");
+        let mut guest = guest.lock().unwrap().take().unwrap();
+        write(&mut terminal, "kåre\r");
+        assert_eq!(read_until(&mut guest, "\r"), "kåre\r");
+        write(&mut guest, "Passord: ");
+        read_until(&mut terminal, "Passord: ");
+        write(&mut terminal, "\u{3}\u{1d}bak");
+        assert_eq!(read_until(&mut guest, "\u{3}"), "\u{3}");
+        (child.wait().unwrap(), terminal)
+    })
+    .await
+    .unwrap();
+    assert_eq!(status.code(), Some(0));
+    let after = rustix::termios::tcgetattr(&line).unwrap();
+    assert_eq!(after.local_modes, before.local_modes, "the terminal is as it was");
+
+    let output = appliance.varde(&["vm", "console", "db", "--json"]).await;
+    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(error["error"]["kind"], "refused", "without a terminal");
+}
+
+/// Both ends of a terminal of its own.
+fn open_terminal() -> (File, OwnedFd) {
+    use rustix::fs::{Mode, OFlags};
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(terminal.as_fd()).unwrap();
+    unlockpt(terminal.as_fd()).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let line = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+    (File::from(terminal), line)
+}
