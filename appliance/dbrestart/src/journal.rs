@@ -129,8 +129,8 @@ impl Journal {
             ));
         };
         let last = lines
-            .filter_map(|line| serde_json::from_slice::<Line>(line).ok())
-            .last();
+            .rev()
+            .find_map(|line| serde_json::from_slice::<Line>(line).ok());
         Ok(Some(Unfinished {
             head,
             step: last.map_or(Step::Preflight, |line| line.step),

@@ -63,7 +63,7 @@ pub struct Rig {
 }
 
 const SHORT: Duration = Duration::from_secs(5);
-const CHECKPOINT_MOST: Duration = Duration::from_secs(600);
+const CHECKPOINT_MOST: Duration = Duration::from_mins(10);
 
 /// All that a rig is made of but its memory of the run.
 #[derive(Debug)]
@@ -186,13 +186,11 @@ impl Rig {
                 "The gate has no unit that could be restarted",
             ));
         };
-        match timeout(within, systemctl(&["restart", unit])).await {
-            Ok(done) => done,
-            Err(_) => {
-                let what = Text::new("starte porten på nytt", "restarting the gate");
-                Err(Error::late(&what, millis(within)))
-            }
-        }
+        let Ok(done) = timeout(within, systemctl(&["restart", unit])).await else {
+            let what = Text::new("starte porten på nytt", "restarting the gate");
+            return Err(Error::late(&what, millis(within)));
+        };
+        done
     }
 
     /// That a client gets through the gate, and that the gate holds nobody.

@@ -26,6 +26,7 @@ const FIRST_REST: u64 = 2_000;
 const LONGEST_REST: u64 = 30_000;
 
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, each set once")]
 pub struct Run {
     plan: Plan,
     step: Step,
@@ -129,18 +130,14 @@ impl Run {
             Step::Pause => self.after_pause(event, now),
             Step::Release => self.after_release(event, now),
             Step::Stop | Step::Kill => self.after_stop(event, now),
-            Step::Start => match event {
+            // Late says that the command did not return, not that the server does not come up.
+            Step::Start | Step::RestartMachine => match event {
                 Event::Failed(why) => self.climb(why, now),
-                // Late says that the command did not return, not that the server did not come up.
                 _ => self.probe(self.plan.start_most, now),
             },
             Step::FallBack => match event {
                 Event::Failed(why) | Event::Late(why) => self.climb(why, now),
                 _ => self.start(now),
-            },
-            Step::RestartMachine => match event {
-                Event::Failed(why) => self.climb(why, now),
-                _ => self.probe(self.plan.start_most, now),
             },
             Step::Probe => self.after_probe(event, now),
             Step::Resume => self.after_resume(event, now),

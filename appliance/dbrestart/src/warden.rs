@@ -30,7 +30,7 @@ use crate::settings::{Paths, SERVICE, Settings};
 use crate::timetable::{Due, Once, Orders};
 
 /// However far the next run: the clock may be set meanwhile.
-const LONGEST_NAP: Duration = Duration::from_secs(60);
+const LONGEST_NAP: Duration = Duration::from_mins(1);
 
 /// Servers of one machine are restarted one at a time: a lock for each machine.
 #[derive(Clone, Debug, Default)]

@@ -148,7 +148,7 @@ impl Cluster {
     }
 
     pub fn wait(&self) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while Instant::now() < deadline {
             if self.sql("SELECT 1").is_ok() {
                 return Ok(());

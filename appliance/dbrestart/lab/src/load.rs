@@ -145,18 +145,15 @@ async fn run(
         };
         let done = done.await;
         let mut window = window.lock().expect("no client panics while it counts");
-        match done {
-            Ok(()) => {
-                acknowledged.insert(number);
-                window
-                    .latencies
-                    .push(u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX));
-            }
-            Err(_) => {
-                failed.insert(number);
-                window.failed += 1;
-                session = None;
-            }
+        if done.is_ok() {
+            acknowledged.insert(number);
+            window
+                .latencies
+                .push(u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX));
+        } else {
+            failed.insert(number);
+            window.failed += 1;
+            session = None;
         }
         due += beat;
         // After a stall a program goes on with what is due now; it has no backlog of clicks.

@@ -50,9 +50,9 @@ impl Method {
         match self {
             Self::Direct | Self::Bouncer => cluster.control(&["restart", "-m", "fast"]),
             Self::PauseByHand => {
-                cluster.gate().pause(Duration::from_secs(60)).await?;
+                cluster.gate().pause(Duration::from_mins(1)).await?;
                 let done = cluster.control(&["restart", "-m", "fast"]);
-                cluster.gate().resume(Duration::from_secs(60)).await?;
+                cluster.gate().resume(Duration::from_mins(1)).await?;
                 done
             }
             Self::Patroni => Err("Patroni runs a cluster of its own".into()),

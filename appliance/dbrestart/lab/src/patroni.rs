@@ -14,7 +14,7 @@ pub struct Patroni {
     config: String,
     rest: u16,
     etcd: Child,
-    patroni: Child,
+    daemon: Child,
 }
 
 impl Patroni {
@@ -67,10 +67,10 @@ impl Patroni {
             config,
             rest,
             etcd,
-            patroni,
+            daemon: patroni,
         };
         cluster.wait()?;
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while cluster.sql("SELECT pg_is_in_recovery()")? != "f" {
             if Instant::now() > deadline {
                 return Err(format!("Patroni does not lead; see {}", cluster.path("patroni.log")).into());
@@ -96,7 +96,7 @@ impl Patroni {
         if !answer.starts_with("HTTP/1.0 202") && !answer.starts_with("HTTP/1.1 202") {
             return Err(format!("Patroni refused: {answer}").into());
         }
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while cluster.pid() == before || cluster.postgres().probe(Duration::from_secs(1)).await.is_err() {
             if Instant::now() > deadline {
                 return Err(format!("Patroni did not restart; see {}", self.config).into());
@@ -136,7 +136,7 @@ fn port() -> Result<u16> {
 impl Drop for Patroni {
     fn drop(&mut self) {
         // Patroni first, so that it does not start the server again.
-        for child in [&mut self.patroni, &mut self.etcd] {
+        for child in [&mut self.daemon, &mut self.etcd] {
             let _ = child.kill();
             let _ = child.wait();
         }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::forecast::Forecast;
+use crate::run::Step as S;
 use crate::usage::Class;
 
 fn plan() -> Plan {
@@ -81,7 +82,6 @@ fn a_run_goes_through_the_procedure_in_order() {
         Event::Done,
     ]);
     let (steps, outcome, run) = begun(plan(), events);
-    use Step as S;
     let procedure = [
         S::Preflight,
         S::Checkpoint,
@@ -269,7 +269,6 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 fn step() -> impl Strategy<Value = Option<Step>> {
-    use Step as S;
     prop_oneof![
         Just(None),
         proptest::sample::select(vec![
