@@ -19,7 +19,7 @@ use crate::disk::Directory;
 use crate::{Chain, Error, verify};
 
 /// Accounts that may append: the services that change something. The bus policy says the same.
-const WRITERS: [&str; 3] = ["varde-site", "varde-hypervisor", "varde-host"];
+const WRITERS: [&str; 4] = ["varde-site", "varde-hypervisor", "varde-host", "varde-dbrestart"];
 /// One answer holds no more records than these.
 const MOST: u32 = 1000;
 

@@ -57,6 +57,7 @@ impl Appliance {
 
         let site = bus.connect().await;
         let service = Site {
+            language: "en",
             recorder: Recorder::new(&site).await.unwrap(),
         };
         site.object_server().at(site::PATH, service).await.unwrap();
@@ -319,6 +320,7 @@ impl Hypervisor {
 }
 
 struct Site {
+    language: &'static str,
     recorder: Recorder,
 }
 
@@ -330,7 +332,7 @@ impl Site {
             name: "demo".into(),
             title: "Tre fylker".into(),
             counties: vec!["Vestland".into()],
-            language: "en".into(),
+            language: self.language.into(),
             timezone: "Europe/Oslo".into(),
             downtime_cost: 50_000,
             idle_lock: 600,
