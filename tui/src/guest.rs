@@ -9,7 +9,7 @@ const LEAVE: u8 = 0x1d;
 /// What the guest wrote before, as much as two seconds of 9600 baud carry.
 const BEFORE: usize = 2_000;
 /// Keys that a guest has not read; more are dropped, as a serial port drops them.
-const TYPED: usize = 4_096;
+const TYPED: usize = 64 * 1024;
 
 /// A guest that has the terminal.
 #[derive(Debug)]

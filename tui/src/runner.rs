@@ -26,8 +26,9 @@ const FALLBACK: Size = Size {
     width: 80,
     height: 24,
 };
-/// How long the first paint waits for the terminal to say what it is.
-const PROBE: Duration = Duration::from_millis(300);
+/// How long the first paint waits for the terminal to say what it is and the services to say what there is: on a slow
+/// line one paint that is right costs less than two.
+const SETTLE: Duration = Duration::from_millis(500);
 /// Keys in a guest keep the lock away; often enough, and no oftener.
 const TYPED: Duration = Duration::from_secs(5);
 
@@ -60,7 +61,7 @@ struct Runner {
     opened: mpsc::Sender<Opened>,
     /// Cursor reports that the terminal owes us.
     reports: u8,
-    /// No paint before this, or before the reports are there.
+    /// No paint before this, or before all that is waited for is there.
     hold: Option<Instant>,
     clock: Clock,
     typed_at: Option<Instant>,
@@ -131,14 +132,13 @@ pub async fn run(session: Session) -> Result<(), Error> {
         guest: None,
         opened,
         reports: 0,
-        hold: None,
+        hold: Some(Instant::now() + SETTLE),
         clock,
         typed_at: None,
         over: false,
     };
     if size.is_none() || kind.characters == Characters::Ascii {
         runner.probe();
-        runner.hold = (runner.reports > 0).then(|| Instant::now() + PROBE);
     }
     runner.clear();
     let mut signals = Signals::new().map_err(Error::Loop)?;
@@ -363,7 +363,6 @@ impl Runner {
             }
             1 => {
                 self.reports = 0;
-                self.hold = None;
                 self.resize(Size::new(column, row));
             }
             _ => {}
@@ -395,12 +394,26 @@ impl Runner {
 
     fn paint(&mut self) {
         // While the line is busy frames are skipped, not queued: the next one shows the latest.
-        if !self.dirty || !self.pending.is_empty() || self.guest.is_some() || self.hold.is_some() {
+        if !self.dirty || !self.pending.is_empty() || self.guest.is_some() {
             return;
         }
+        if self.hold.is_some() && !self.settled() {
+            return;
+        }
+        self.hold = None;
         self.dirty = false;
         let Ok(_) = self.screen.draw(|frame| draw::draw(&self.state, frame));
         self.pending = self.screen.backend_mut().take();
+    }
+
+    /// All that the first paint waits for is there.
+    fn settled(&self) -> bool {
+        let data = &self.state.data;
+        self.reports == 0
+            && data.vms.value.is_some()
+            && data.host.value.is_some()
+            && data.site.value.is_some()
+            && data.records.value.is_some()
     }
 
     fn attach(&mut self, vm: String, console: Result<(std::os::fd::OwnedFd, Vec<u8>), Failure>) {

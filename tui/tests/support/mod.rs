@@ -14,7 +14,7 @@ use varde_console::draw::draw;
 use varde_console::event::{Answer, Ask, Effect, Event, Unlock};
 use varde_console::on::on;
 use varde_console::state::{Display, State, User};
-use varde_console::terminal::{Characters, Key, Kind, Serial};
+use varde_console::terminal::{Key, Kind, Serial};
 use varde_console::wake;
 
 /// The services, as far as the console can tell.
@@ -286,8 +286,4 @@ fn named(name: &str) -> Key {
             None => panic!("<{other}> is no key"),
         },
     }
-}
-
-pub fn ascii() -> Characters {
-    Characters::Ascii
 }
