@@ -106,6 +106,11 @@ impl Machine {
 
     /// Takes in what was seen. True if anything that is shown has changed by it.
     pub fn see(&mut self, event: Event, now: i64) -> bool {
+        self.see_all([event], now)
+    }
+
+    /// Takes in what belongs together, and judges once: by halves it may look like something else.
+    pub fn see_all(&mut self, events: impl IntoIterator<Item = Event>, now: i64) -> bool {
         let before = (
             self.state,
             self.reason.clone(),
@@ -114,7 +119,9 @@ impl Machine {
         );
         let first_sight = self.unit.invocation.is_empty();
         let vm_before = self.vm.clone();
-        self.take(event, now);
+        for event in events {
+            self.take(event, now);
+        }
         let (state, reason) = self.judge();
         if state != self.state {
             self.since = match (self.state, state) {

@@ -72,8 +72,8 @@ fn by(nb: &str, en: &str, caller: &Caller, why: &str) -> Text {
         format!(": {}", why.trim())
     };
     Text::new(
-        format!("{nb} {}{tail}", caller.name),
-        format!("{en} {}{tail}", caller.name),
+        format!("{} {nb}{tail}", caller.name),
+        format!("{} {en}{tail}", caller.name),
     )
 }
 
@@ -133,7 +133,7 @@ impl Hypervisor {
     ) -> Result<(), Failure> {
         let call = Call { connection, header };
         self.change(call, Verb::ShutDownVm, vm, why, async |caller| {
-            let by = by("Slått av av", "Shut down by", &caller, why);
+            let by = by("slo den av", "shut it down", &caller, why);
             self.handle.end(vm, End::Orderly, by).await
         })
         .await
@@ -155,7 +155,7 @@ impl Hypervisor {
             ));
         }
         self.change(call, Verb::ForceOffVm, vm, why, async |caller| {
-            let by = by("Strømmen kuttet av", "Forced off by", &caller, why);
+            let by = by("kuttet strømmen", "forced it off", &caller, why);
             self.handle.end(vm, End::Power, by).await
         })
         .await

@@ -287,10 +287,7 @@ impl Core {
             return;
         };
         let before = slot.machine.state();
-        let mut changed = false;
-        for event in events {
-            changed |= slot.machine.see(event, now());
-        }
+        let changed = slot.machine.see_all(events, now());
         let after = slot.machine.state();
         self.keep_note(vm);
         if changed {

@@ -323,6 +323,21 @@ fn a_new_daemon_does_not_take_a_machine_that_was_up_for_one_that_starts() {
 }
 
 #[test]
+fn an_end_that_is_found_keeps_its_time_though_it_is_known_in_parts() {
+    let by = Note {
+        invocation: "run1".into(),
+        ended_by: Some(Text::same("by kari")),
+        ..Note::default()
+    };
+    let mut machine = machine();
+    machine.see_all(
+        [Event::Ended(ended("signal", "killed", "KILL")), Event::Noted(by)],
+        100,
+    );
+    assert_eq!((machine.state(), machine.since()), (VmState::Stopped, 50));
+}
+
+#[test]
 fn what_was_known_of_an_earlier_run_does_not_colour_the_next() {
     let crashed = after(
         machine(),
