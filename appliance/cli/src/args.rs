@@ -35,6 +35,9 @@ pub enum Noun {
     /// Virtual machines
     #[command(subcommand)]
     Vm(VmVerb),
+    /// Databases, and their scheduled restarts
+    #[command(subcommand)]
+    Db(DbVerb),
     /// The site: what site.toml says, and its generations
     #[command(subcommand)]
     Site(SiteVerb),
@@ -97,6 +100,55 @@ pub enum VmVerb {
     Console { vm: String },
     /// What a machine wrote last on its serial console
     Scrollback { vm: String },
+}
+
+#[derive(Args)]
+pub struct DbChange {
+    /// Name of the database
+    pub database: String,
+    /// The reason, for the record
+    #[arg(long, default_value = "")]
+    pub why: String,
+}
+
+#[derive(Subcommand)]
+pub enum DbVerb {
+    /// All databases
+    List,
+    /// One database in detail, with its next ten runs
+    Show { database: String },
+    /// Past runs, the newest first
+    Runs {
+        database: String,
+        /// How many
+        #[arg(long, default_value_t = 10)]
+        count: u32,
+    },
+    /// What the next ten runs of the calendar are
+    Next { database: String },
+    /// Restart a database as soon as nothing is in the way, or at a time
+    Restart {
+        #[command(flatten)]
+        change: DbChange,
+        /// At once; this is what it does unless a time is given
+        #[arg(long, conflicts_with = "at")]
+        now: bool,
+        /// At this moment, such as 2026-11-23T03:30 in the appliance's time zone
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+    },
+    /// Leave the next planned run out
+    Skip(DbChange),
+    /// Restart nothing until this is lifted
+    Hold(DbChange),
+    /// Go on as planned
+    Unhold(DbChange),
+    /// Call a run off that waits for its moment, or one that was asked for
+    Cancel(DbChange),
+    /// Print the SQL that has to be run once in a database
+    Prepare { database: String },
+    /// Give the password of the account varde in a database; it is read from standard input
+    Credential(DbChange),
 }
 
 #[derive(Subcommand)]

@@ -7,6 +7,7 @@
 mod args;
 mod attach;
 mod audit;
+mod db;
 mod error;
 mod generate;
 mod host;
@@ -70,6 +71,7 @@ async fn run(noun: Noun, context: &Context) -> Result<(), Error> {
     match noun {
         Noun::Status => host::status(context).await,
         Noun::Vm(verb) => vm::run(context, verb).await,
+        Noun::Db(verb) => db::run(context, verb).await,
         Noun::Site(verb) => site::run(context, verb).await,
         Noun::Log(query) => host::log(context, query).await,
         Noun::Audit(verb) => audit::run(context, verb).await,

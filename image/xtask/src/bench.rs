@@ -1,5 +1,6 @@
 //! `cargo xtask bench NAME`: measures beside peers, prints one table, writes it as JSON. One benchmark a file.
 
+mod db_restart;
 mod image;
 mod table;
 
@@ -14,12 +15,15 @@ pub struct Arguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Name {
+    /// Restarts of a database under load, beside other ways to do them
+    DbRestart,
     /// Size of an update and of the running system, beside what others publish
     Image,
 }
 
 pub fn command(arguments: &Arguments) -> Result<()> {
     match arguments.name {
+        Name::DbRestart => db_restart::bench(),
         Name::Image => image::bench(),
     }
 }
