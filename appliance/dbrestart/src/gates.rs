@@ -11,7 +11,7 @@ use varde_bus::Text;
 
 use crate::Error;
 use crate::bouncer;
-use crate::settings::{ACCOUNT, Paths, SERVICE, Settings, gate_unit};
+use crate::settings::{ACCOUNT, Paths, Settings, gate_unit};
 
 const SYSTEMCTL_MOST: Duration = Duration::from_secs(30);
 
@@ -23,14 +23,14 @@ pub async fn provide(settings: &Settings, paths: &Paths) -> Result<(), Error> {
     std::fs::create_dir_all(&folder).map_err(|error| Error::file(&folder, &error))?;
     let password = std::fs::read_to_string(paths.password(name)).unwrap_or_default();
     certificate(&folder, settings).await?;
-    let config = settings.bouncer(&folder, &paths.gate_socket(name));
+    let config = settings.bouncer(paths);
     let before = std::fs::read_to_string(folder.join("pgbouncer.ini")).unwrap_or_default();
     let ini = config.ini();
     let mut changed = write(
         &folder.join("userlist.txt"),
-        &bouncer::userlist(ACCOUNT, password.trim_end(), SERVICE),
+        &bouncer::userlist(ACCOUNT, password.trim_end(), &paths.admin),
     )?;
-    changed |= write(&folder.join("pgbouncer.hba"), &bouncer::hba(SERVICE, true))?;
+    changed |= write(&folder.join("pgbouncer.hba"), &bouncer::hba(&paths.admin, true))?;
     changed |= write(&folder.join("pgbouncer.ini"), &ini)?;
     let unit = gate_unit(name);
     let listens = |text: &str| {
@@ -40,23 +40,23 @@ pub async fn provide(settings: &Settings, paths: &Paths) -> Result<(), Error> {
             .collect::<Vec<_>>()
     };
     if !before.is_empty() && listens(&before) != listens(&ini) {
-        return systemctl(&["restart", &unit]).await;
+        return systemctl(&paths.systemctl, &["restart", &unit]).await;
     }
-    systemctl(&["start", &unit]).await?;
+    systemctl(&paths.systemctl, &["start", &unit]).await?;
     if changed && !before.is_empty() {
-        systemctl(&["reload", &unit]).await?;
+        systemctl(&paths.systemctl, &["reload", &unit]).await?;
     }
     Ok(())
 }
 
 /// A database is no longer declared: nobody comes through its gate any more.
-pub async fn withdraw(database: &str) -> Result<(), Error> {
-    systemctl(&["stop", &gate_unit(database)]).await
+pub async fn withdraw(database: &str, paths: &Paths) -> Result<(), Error> {
+    systemctl(&paths.systemctl, &["stop", &gate_unit(database)]).await
 }
 
-pub async fn systemctl(words: &[&str]) -> Result<(), Error> {
+pub async fn systemctl(program: &Path, words: &[&str]) -> Result<(), Error> {
     let shown = words.join(" ");
-    let run = Command::new("systemctl").args(words).kill_on_drop(true).output();
+    let run = Command::new(program).args(words).kill_on_drop(true).output();
     match timeout(SYSTEMCTL_MOST, run).await {
         Ok(Ok(output)) if output.status.success() => Ok(()),
         Ok(Ok(output)) => {

@@ -46,6 +46,7 @@ pub struct Rig {
     pub gate: Gate,
     /// The unit that is restarted when the gate does not obey.
     pub gate_unit: Option<String>,
+    pub systemctl: PathBuf,
     pub log: Log,
     pub postgres: Postgres,
     pub server: Server,
@@ -70,6 +71,7 @@ const CHECKPOINT_MOST: Duration = Duration::from_mins(10);
 pub struct Parts {
     pub gate: Gate,
     pub gate_unit: Option<String>,
+    pub systemctl: PathBuf,
     pub log: Log,
     pub postgres: Postgres,
     pub server: Server,
@@ -88,6 +90,7 @@ impl Rig {
         Self {
             gate: parts.gate,
             gate_unit: parts.gate_unit,
+            systemctl: parts.systemctl,
             log: parts.log,
             postgres: parts.postgres,
             server: parts.server,
@@ -186,7 +189,7 @@ impl Rig {
                 "The gate has no unit that could be restarted",
             ));
         };
-        let Ok(done) = timeout(within, systemctl(&["restart", unit])).await else {
+        let Ok(done) = timeout(within, systemctl(&self.systemctl, &["restart", unit])).await else {
             let what = Text::new("starte porten på nytt", "restarting the gate");
             return Err(Error::late(&what, millis(within)));
         };

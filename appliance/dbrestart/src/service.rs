@@ -92,7 +92,7 @@ impl Posts {
         for (post, name) in gone {
             let _ = post.orders.send(Order::Stop).await;
             let _ = post.task.await;
-            if let Err(error) = crate::gates::withdraw(&name).await {
+            if let Err(error) = crate::gates::withdraw(&name, &common.paths).await {
                 eprintln!("{name}: {}", error.text().en);
             }
             names.push(name);

@@ -1,7 +1,7 @@
 //! From a `[[database]]` of the site to what its restarts need.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
@@ -32,11 +32,19 @@ pub const SERVICE: &str = "varde-dbrestart";
 #[derive(Clone, Debug)]
 pub struct Paths {
     root: PathBuf,
+    /// The Unix account that may pause gates: this service's.
+    pub admin: String,
+    /// The program that starts units.
+    pub systemctl: PathBuf,
 }
 
 impl Paths {
     pub fn below(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self {
+            root: root.into(),
+            admin: paths.admin.clone(),
+            systemctl: "systemctl".into(),
+        }
     }
 
     pub fn site(&self) -> PathBuf {
@@ -186,7 +194,7 @@ impl Settings {
         Gate {
             socket: paths.gate_socket(&self.database.name),
             port: self.database.gate.1,
-            user: SERVICE.to_owned(),
+            user: paths.admin.clone(),
         }
     }
 
@@ -236,6 +244,7 @@ impl Settings {
         Ok(Rig::new(Parts {
             gate: self.gate(paths),
             gate_unit: Some(gate_unit(&database.name)),
+            systemctl: paths.systemctl.clone(),
             log: Log::Unit(gate_unit(&database.name)),
             postgres: self.postgres(paths)?,
             server: Server {
@@ -253,8 +262,9 @@ impl Settings {
     }
 
     /// What the gate is told; `certificate` and its key lie in its folder.
-    pub fn bouncer(&self, folder: &Path, socket: &Path) -> Config {
+    pub fn bouncer(&self, paths: &Paths) -> Config {
         let database = &self.database;
+        let folder = paths.gate(&database.name);
         let below = |name: &str| folder.join(name).display().to_string();
         Config {
             listen: database.gate.0.to_string(),
@@ -263,9 +273,9 @@ impl Settings {
             server_port: database.address.1,
             user: ACCOUNT.to_owned(),
             database: database.database.clone(),
-            admin: SERVICE.to_owned(),
+            admin: paths.admin.clone(),
             folder: folder.display().to_string(),
-            socket: socket.display().to_string(),
+            socket: paths.gate_socket(&database.name).display().to_string(),
             pool_mode: match database.pool {
                 Pool::Transaction => "transaction",
                 Pool::Session => "session",

@@ -325,6 +325,7 @@ impl Cluster {
         Rig::new(Parts {
             gate: self.gate(),
             gate_unit: None,
+            systemctl: "systemctl".into(),
             log: Log::File(self.folder.join("pgbouncer.log")),
             postgres: self.postgres(),
             server: Server {
