@@ -42,7 +42,7 @@ impl Paths {
     pub fn below(root: impl Into<PathBuf>) -> Self {
         Self {
             root: root.into(),
-            admin: paths.admin.clone(),
+            admin: SERVICE.to_owned(),
             systemctl: "systemctl".into(),
         }
     }

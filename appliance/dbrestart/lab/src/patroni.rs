@@ -118,8 +118,10 @@ async fn post(port: u16, request: &str) -> Result<String> {
 
 fn spawn(tree: &std::path::Path, words: &[&str], log: &str) -> Result<Child> {
     let log = std::fs::File::create(log)?;
-    Ok(Command::new("chroot")
-        .args(["--userspec=postgres:postgres"])
+    // Patroni looks for its server in /proc; a namespace of its own has it in the tree, and takes it away again.
+    let script = "mount -t proc proc \"$0/proc\" && exec chroot --userspec=postgres:postgres \"$0\" \"$@\"";
+    Ok(Command::new("unshare")
+        .args(["--mount", "sh", "-c", script])
         .arg(tree)
         .args(words)
         .stdin(Stdio::null())
