@@ -1,18 +1,24 @@
 //! What changes from one file to another, as a unified diff without a hash in it.
 
+use std::time::Duration;
+
 use similar::TextDiff;
 
 use crate::hashes::{compared, masked};
 
 /// Lines around a change.
 const CONTEXT: usize = 3;
+/// Files that have nothing in common are not worth a longer search for the smallest difference.
+const LONGEST: Duration = Duration::from_millis(200);
 
 /// Empty where the files are the same. A password that changed shows as `"changed"`.
 pub fn diff(from: (&str, &str), to: (&str, &str)) -> String {
     let (from_name, from) = from;
     let (to_name, to) = to;
     let (before, after) = (masked(from), compared(to, from));
-    TextDiff::from_lines(&before, &after)
+    TextDiff::configure()
+        .timeout(LONGEST)
+        .diff_lines(&before, &after)
         .unified_diff()
         .context_radius(CONTEXT)
         .header(from_name, to_name)

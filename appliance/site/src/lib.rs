@@ -25,6 +25,6 @@ pub use model::{
     Account, Check, CheckKind, Disk, Firmware, Language, Limits, Role, Site, SiteInfo, Vm, Zone, ZoneAddress,
 };
 pub use network::Network;
-pub use parse::{Kept, LONGEST_FILE, parse, parse_keeping};
+pub use parse::{Kept, LONGEST_FILE, parse, parse_keeping, readable};
 pub use store::{Active, Origin, Record, Source, Store, Writer};
 pub use text::Text;

@@ -420,11 +420,14 @@ fn a_flood_is_cut_off() {
     let found = findings(&many);
     assert_eq!(found.len(), 101);
     assert_eq!(found[100].text.en, "403 more faults are not shown");
-    let huge = "#".repeat(varde_site::LONGEST_FILE + 1);
+    let huge = "#\n".repeat(varde_site::LONGEST_FILE / 2 + 1);
     let found = shown(&findings(&huge));
-    assert!(found[0].starts_with("1:1 The file has 1048577 bytes; at most 1048576 can be read"));
-    let deep = format!("version = 1\nx = {}", "[".repeat(100_000));
+    assert!(found[0].starts_with("1:1 The file has 1048578 bytes; at most 1048576 can be read"));
+    let long = format!("version = 1\n{}\n", "=".repeat(1024));
+    let found = shown(&findings(&long));
+    assert!(found[0].starts_with("2:1 The line has 1025 bytes; at most 1024 can be read"));
+    let deep = format!("version = 1\nx = {}", "[\n".repeat(1000));
     assert!(!findings(&deep).is_empty());
-    let deep = format!("version = 1\nx = {}", "{a=".repeat(100_000));
+    let deep = format!("version = 1\nx = {}", "{a=\n".repeat(1000));
     assert!(!findings(&deep).is_empty());
 }

@@ -10,7 +10,7 @@ use varde_bus::record::Recorder;
 use varde_bus::site::{Generation, PATH, SiteSummary};
 use varde_bus::{Failure, FailureKind, Language, Verb};
 use varde_site::{
-    Active, Finding, Kept, Origin, Source, Store, StoreError, diff, filled, masked, parse_keeping,
+    Active, Finding, Kept, Origin, Source, Store, StoreError, diff, filled, masked, parse_keeping, readable,
 };
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
@@ -30,6 +30,8 @@ pub struct Service {
     recorder: Recorder,
     /// One change at a time, from the record of its beginning to that of its end.
     changing: Arc<Mutex<()>>,
+    /// One file of a caller's is looked at at a time: a large faulty one takes a while.
+    looking: Arc<Mutex<()>>,
 }
 
 impl Service {
@@ -38,6 +40,7 @@ impl Service {
             store,
             recorder: Recorder::new(connection).await?,
             changing: Arc::default(),
+            looking: Arc::default(),
         })
     }
 
@@ -84,6 +87,17 @@ impl Service {
     async fn kept(&self) -> Kept {
         let active = self.with(Store::active).await.ok().flatten();
         active.map(|active| active.site.kept()).unwrap_or_default()
+    }
+
+    /// Looks at a caller's file beside everything else.
+    async fn look<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+        let one = Arc::clone(&self.looking).lock_owned().await;
+        let done = spawn_blocking(move || {
+            let result = work();
+            drop(one);
+            result
+        });
+        done.await.map_err(|error| stopped(&error))
     }
 
     /// Makes a checked file the active generation and the system like it, or leaves both as they were.
@@ -200,18 +214,19 @@ impl Service {
 
     async fn check(
         &self,
-        toml: &str,
+        toml: String,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<Vec<Finding>, Failure> {
         Caller::of(connection, &header).await?.require(Verb::CheckSite)?;
         let kept = self.kept().await;
-        Ok(parse_keeping(toml, &kept).err().unwrap_or_default())
+        self.look(move || parse_keeping(&toml, &kept).err().unwrap_or_default())
+            .await
     }
 
     async fn apply(
         &self,
-        toml: &str,
+        toml: String,
         why: &str,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
@@ -222,13 +237,18 @@ impl Service {
         let why = reason(why)?;
         let _one = self.changing.lock().await;
         let kept = self.kept().await;
-        // Checked as it came, so that places are those of the operator's file, and as it will be kept.
-        let site = parse_keeping(toml, &kept).map_err(|findings| bad_file(&findings))?;
-        let text = filled(toml, &kept);
-        varde_site::parse(&text).map_err(|findings| bad_file(&findings))?;
+        let (subject, text) = self
+            .look(move || {
+                // Checked as it came, so that places are those of the operator's file, and as it will be kept.
+                let site = parse_keeping(&toml, &kept)?;
+                let text = filled(&toml, &kept);
+                varde_site::parse(&text).map(|_| (site.site.name, text))
+            })
+            .await?
+            .map_err(|findings| bad_file(&findings))?;
         let change = Change {
             verb: Verb::ApplySite,
-            subject: site.site.name,
+            subject,
             why,
             text,
         };
@@ -289,18 +309,16 @@ impl Service {
 
     async fn diff_text(
         &self,
-        toml: &str,
+        toml: String,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<String, Failure> {
         Caller::of(connection, &header).await?.require(Verb::CheckSite)?;
-        if toml.len() > varde_site::LONGEST_FILE {
-            let findings = varde_site::parse(toml).err().unwrap_or_default();
-            return Err(bad_file(&findings));
-        }
+        readable(&toml).map_err(|findings| bad_file(&findings))?;
         let active = self.active().await?;
         let name = format!("site.toml#{}", active.record.number);
-        Ok(diff((&name, &active.text), ("site.toml", toml)))
+        self.look(move || diff((&name, &active.text), ("site.toml", &toml)))
+            .await
     }
 
     async fn roll_back(

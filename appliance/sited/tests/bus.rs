@@ -53,6 +53,7 @@ struct Systemd {
 
 #[interface(name = "org.freedesktop.systemd1.Manager")]
 impl Systemd {
+    #[allow(clippy::unused_self, reason = "an interface's methods have one")]
     fn subscribe(&self) {}
 
     async fn restart_unit(

@@ -9,7 +9,7 @@ use super::references::{Names, clash};
 use super::words::{clip, instead_of};
 use crate::{Account, Role, Text, identity};
 
-const KEYS: &[Key] = &[
+pub(super) const KEYS: &[Key] = &[
     key("name", "\"kari\""),
     key("title", "\"Kari Nordmann\""),
     key("role", "\"operator\""),

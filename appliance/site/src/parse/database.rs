@@ -14,7 +14,7 @@ use super::words::{clip, instead_of};
 use super::zone::ZoneEntry;
 use crate::{Database, DatabaseServer, Pool, Restart, RestartWhat, Text, ZoneAddress};
 
-const KEYS: &[Key] = &[
+pub(super) const KEYS: &[Key] = &[
     key("name", "\"journal\""),
     key("title", "\"Pasientjournal\""),
     key("engine", "\"postgresql\""),
@@ -27,7 +27,7 @@ const KEYS: &[Key] = &[
     key("restart", "[database.restart]"),
 ];
 
-const RESTART_KEYS: &[Key] = &[
+pub(super) const RESTART_KEYS: &[Key] = &[
     key("what", "\"process\""),
     key("unit", "\"postgresql@17-main.service\""),
     key("calendar", "[\"Sun *-*-* 03:30\"]"),

@@ -28,6 +28,9 @@ pub(crate) use self::names::KEEP;
 /// Bytes that a file may have; a site of hundreds of machines takes a tenth of this.
 pub const LONGEST_FILE: usize = 1 << 20;
 
+/// Bytes that a line may have.
+const LONGEST_LINE: usize = 1024;
+
 const ROOT: &[Key] = &[
     key("version", "1"),
     key("site", "[site]"),
@@ -56,21 +59,7 @@ pub fn parse_keeping(text: &str, kept: &Kept) -> Result<Site, Vec<Finding>> {
 }
 
 fn read(reader: &mut Reader<'_>, text: &str, kept: &Kept) -> Option<Site> {
-    if text.len() > LONGEST_FILE {
-        reader.fault(
-            0,
-            Text::new(
-                format!("Filen er på {} byte; høyst {LONGEST_FILE} kan leses", text.len()),
-                format!(
-                    "The file has {} bytes; at most {LONGEST_FILE} can be read",
-                    text.len()
-                ),
-            ),
-            Text::new(
-                "Se etter om dette virkelig er site.toml",
-                "See whether this really is site.toml",
-            ),
-        );
+    if !is_readable(reader, text) {
         return None;
     }
     let (document, errors) = DeTable::parse_recoverable(text);
@@ -111,6 +100,56 @@ fn read(reader: &mut Reader<'_>, text: &str, kept: &Kept) -> Option<Site> {
     })
 }
 
+/// Whether the text is small enough to be looked at, whoever it comes from.
+pub fn readable(text: &str) -> Result<(), Vec<Finding>> {
+    let mut reader = Reader::new(text);
+    if is_readable(&mut reader, text) {
+        return Ok(());
+    }
+    Err(reader.findings())
+}
+
+fn is_readable(reader: &mut Reader<'_>, text: &str) -> bool {
+    let remedy = Text::new(
+        "Se etter om dette virkelig er site.toml",
+        "See whether this really is site.toml",
+    );
+    if text.len() > LONGEST_FILE {
+        reader.fault(
+            0,
+            Text::new(
+                format!("Filen er på {} byte; høyst {LONGEST_FILE} kan leses", text.len()),
+                format!(
+                    "The file has {} bytes; at most {LONGEST_FILE} can be read",
+                    text.len()
+                ),
+            ),
+            remedy,
+        );
+        return false;
+    }
+    // The parser takes time as the square of some faulty lines.
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if line.len() > LONGEST_LINE {
+            reader.fault(
+                at,
+                Text::new(
+                    format!("Linjen er på {} byte; høyst {LONGEST_LINE} kan leses", line.len()),
+                    format!(
+                        "The line has {} bytes; at most {LONGEST_LINE} can be read",
+                        line.len()
+                    ),
+                ),
+                remedy,
+            );
+            return false;
+        }
+        at += line.len();
+    }
+    true
+}
+
 /// A file of a later version is not picked apart by the rules of this one.
 fn version_is_known(reader: &mut Reader<'_>, document: &DeTable<'_>) -> bool {
     let Some(value) = document.get("version") else {
@@ -135,4 +174,44 @@ fn version_is_known(reader: &mut Reader<'_>, document: &DeTable<'_>) -> bool {
         ),
     );
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_has_a_row_for_every_key() {
+        let page = include_str!("../../../../docs/site.toml.md");
+        for (heading, keys) in [
+            ("## The file", ROOT),
+            ("## [site]", info::KEYS),
+            ("## [[account]]", account::KEYS),
+            ("## [[zone]]", zone::KEYS),
+            ("## [[vm]]", vm::KEYS),
+            ("### [[vm.disk]]", vm::DISK_KEYS),
+            ("### [[vm.check]]", vm::CHECK_KEYS),
+            ("### [vm.limits]", vm::LIMIT_KEYS),
+            ("## [[database]]", database::KEYS),
+            ("### [database.restart]", database::RESTART_KEYS),
+        ] {
+            let start = page.find(&format!("\n{heading}\n")).expect(heading);
+            let rest = &page[start + heading.len() + 1..];
+            let part = &rest[..rest.find("\n#").unwrap_or(rest.len())];
+            for key in keys {
+                // A table of its own stands under its header.
+                let name = if key.example.starts_with('[') && !key.example.starts_with("[\"") {
+                    key.example
+                } else {
+                    key.name
+                };
+                assert!(
+                    part.contains(&format!("\n| `{name}` |")),
+                    "{heading} has no row for {name}"
+                );
+            }
+            let rows = part.matches("\n| `").count();
+            assert_eq!(rows, keys.len(), "{heading} has a row that is no key");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use super::references::Names;
 use super::words::{clip, instead_of};
 use crate::{Check, CheckKind, Disk, Firmware, Limits, Text, Vm};
 
-const KEYS: &[Key] = &[
+pub(super) const KEYS: &[Key] = &[
     key("name", "\"journal-db\""),
     key("title", "\"Journaldatabase\""),
     key("group", "\"journal\""),
@@ -26,19 +26,19 @@ const KEYS: &[Key] = &[
     key("limits", "[vm.limits]"),
 ];
 
-const DISK_KEYS: &[Key] = &[
+pub(super) const DISK_KEYS: &[Key] = &[
     key("name", "\"system\""),
     key("image", "\"postgresql.qcow2\""),
     key("size", "\"8 GiB\""),
 ];
 
-const CHECK_KEYS: &[Key] = &[
+pub(super) const CHECK_KEYS: &[Key] = &[
     key("kind", "\"agent\""),
     key("port", "5432"),
     key("within", "\"5 min\""),
 ];
 
-const LIMIT_KEYS: &[Key] = &[
+pub(super) const LIMIT_KEYS: &[Key] = &[
     key("cpu_weight", "100"),
     key("cpu_quota", "\"150 %\""),
     key("io_weight", "100"),

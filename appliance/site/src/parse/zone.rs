@@ -7,7 +7,7 @@ use super::reader::{At, Key, Reader, Table, Wrong, key};
 use super::words::clip;
 use crate::{Network, Zone, ZoneAddress};
 
-const KEYS: &[Key] = &[
+pub(super) const KEYS: &[Key] = &[
     key("name", "\"klinikk\""),
     key("title", "\"Kliniske systemer\""),
     key("address", "\"10.20.0.1/24\""),
