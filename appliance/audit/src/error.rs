@@ -57,7 +57,7 @@ impl From<Error> for Failure {
             ),
             _ => Self::new(
                 FailureKind::Failed,
-                format!("Fikk ikke skrevet til loggen over hvem som gjorde hva: {error}"),
+                format!("Fikk ikke ført det i «Hvem gjorde hva»: {error}"),
                 format!("Could not write to the record of who did what: {error}"),
             ),
         }

@@ -65,7 +65,10 @@ impl Service {
         if caller.uid != 0 && !WRITERS.contains(&caller.name.as_str()) {
             return Err(Failure::new(
                 FailureKind::Denied,
-                format!("{} er ingen tjeneste og kan ikke føre noe i loggen", caller.name),
+                format!(
+                    "{} er ingen tjeneste og kan ikke føre noe i «Hvem gjorde hva»",
+                    caller.name
+                ),
                 format!(
                     "{} is no service and may not enter anything in the record",
                     caller.name
@@ -156,7 +159,7 @@ async fn with<T: Send + 'static>(
 fn stopped(error: tokio::task::JoinError) -> Failure {
     Failure::new(
         FailureKind::Unknown,
-        format!("Loggen over hvem som gjorde hva stoppet underveis: {error}"),
+        format!("«Hvem gjorde hva» stoppet underveis: {error}"),
         format!("The record of who did what stopped on the way: {error}"),
     )
 }

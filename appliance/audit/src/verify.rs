@@ -99,7 +99,7 @@ impl Check {
             let Some(line) = line.strip_suffix(b"\n") else {
                 self.broken += 1;
                 self.fault(
-                    format!("{name} slutter midt i en post, på linje {number}"),
+                    format!("{name} slutter midt i en innførsel, på linje {number}"),
                     format!("{name} ends in the middle of a record, on line {number}"),
                 );
                 continue;
@@ -108,21 +108,21 @@ impl Check {
                 Err(Flaw::Unreadable) => {
                     self.broken += 1;
                     self.fault(
-                        format!("{name} linje {number} er ingen post: den er ødelagt eller satt inn"),
+                        format!("{name} linje {number} er ingen innførsel: den er ødelagt eller satt inn"),
                         format!("{name} line {number} is no record: it was damaged or put in"),
                     );
                 }
                 Err(Flaw::Altered(sequence)) => {
                     self.broken += 1;
                     self.fault(
-                        format!("post {sequence} ({name} linje {number}) er endret"),
+                        format!("innførsel {sequence} ({name} linje {number}) er endret"),
                         format!("record {sequence} ({name} line {number}) was altered"),
                     );
                 }
                 Ok(found) => {
                     if first && first_of(name) != Some(found.record.sequence) {
                         self.fault(
-                            format!("{name} begynner med post {}", found.record.sequence),
+                            format!("{name} begynner med innførsel {}", found.record.sequence),
                             format!("{name} begins with record {}", found.record.sequence),
                         );
                     }
@@ -140,7 +140,7 @@ impl Check {
         if sequence < expected {
             self.fault(
                 format!(
-                    "post {sequence} står etter post {}: flyttet eller satt inn to ganger",
+                    "innførsel {sequence} står etter innførsel {}: flyttet eller satt inn to ganger",
                     self.last.sequence
                 ),
                 format!(
@@ -168,12 +168,12 @@ impl Check {
         let before = self.last.sequence;
         if before == 0 {
             self.fault(
-                "post 1 er ikke den første: det som sto foran, er fjernet".to_owned(),
+                "innførsel 1 er ikke den første: det som sto foran, er fjernet".to_owned(),
                 "record 1 is not the first: what stood before was removed".to_owned(),
             );
         } else {
             self.fault(
-                format!("post {before} er ikke den som post {sequence} ble knyttet til: en av dem er byttet ut"),
+                format!("innførsel {before} er ikke den som innførsel {sequence} ble knyttet til: en av dem er byttet ut"),
                 format!("record {before} is not the one that record {sequence} was tied to: one of them was exchanged"),
             );
         }
@@ -182,12 +182,12 @@ impl Check {
     fn missing(&mut self, from: u64, to: u64) {
         if from == to {
             self.fault(
-                format!("post {from} mangler"),
+                format!("innførsel {from} mangler"),
                 format!("record {from} is missing"),
             );
         } else {
             self.fault(
-                format!("postene {from} til {to} mangler"),
+                format!("innførslene {from} til {to} mangler"),
                 format!("records {from} to {to} are missing"),
             );
         }
@@ -197,7 +197,7 @@ impl Check {
         if noted != Some(head) {
             self.fault(
                 format!(
-                    "{HEAD} sier ikke lenger hvilken post som er den siste: det skulle vært post {}",
+                    "{HEAD} sier ikke lenger hvilken innførsel som er den siste: det skulle vært {}",
                     head.sequence
                 ),
                 format!(
@@ -213,7 +213,7 @@ impl Check {
         } else if self.last.sequence > head.sequence {
             self.fault(
                 format!(
-                    "etter post {} står poster som tjenesten ikke har skrevet",
+                    "etter innførsel {} står innførsler som tjenesten ikke har skrevet",
                     head.sequence
                 ),
                 format!(
@@ -223,7 +223,7 @@ impl Check {
             );
         } else if self.last.hash != head.hash {
             self.fault(
-                format!("post {} er ikke den som ble skrevet", head.sequence),
+                format!("innførsel {} er ikke den som ble skrevet", head.sequence),
                 format!("record {} is not the one that was written", head.sequence),
             );
         }

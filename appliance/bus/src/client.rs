@@ -214,11 +214,11 @@ impl Client {
             }
             Action::Reboot { why } => {
                 self.host.reboot(why).await?;
-                Text::new("Maskinen starter på nytt", "The appliance restarts")
+                Text::new("Verten starter på nytt", "The host restarts")
             }
             Action::PowerOff { why } => {
                 self.host.power_off(why).await?;
-                Text::new("Maskinen slås av", "The appliance powers off")
+                Text::new("Verten slås av", "The host powers off")
             }
         };
         Ok(said)

@@ -55,11 +55,11 @@ impl Recorder {
             Failure::new(
                 FailureKind::Refused,
                 format!(
-                    "Ikke utført, fordi handlingen ikke kunne føres i loggen over hvem som gjorde hva: {}",
+                    "Ikke utført, fordi handlingen ikke kunne føres i «Hvem gjorde hva»: {}",
                     cause.nb
                 ),
                 format!(
-                    "Not done, because it could not be entered in the record of who did what: {}",
+                    "Not done, because it could not be entered in “Who did what”: {}",
                     cause.en
                 ),
             )
@@ -125,11 +125,11 @@ impl Begun {
         result.and(Err(Failure::new(
             FailureKind::Unknown,
             format!(
-                "Utført, men utfallet kunne ikke føres i loggen over hvem som gjorde hva: {}",
+                "Utført, men utfallet kunne ikke føres i «Hvem gjorde hva»: {}",
                 cause.nb
             ),
             format!(
-                "Done, but the outcome could not be entered in the record of who did what: {}",
+                "Done, but the outcome could not be entered in “Who did what”: {}",
                 cause.en
             ),
         )))

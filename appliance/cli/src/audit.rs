@@ -50,7 +50,7 @@ async fn verify(context: &Context) -> Result<(), Error> {
         return Err(Error::Chain(verdict.faults));
     }
     context.output.answer(&verdict, |output| {
-        let words = output.word("innføringer, og kjeden er hel", "records, and the chain is whole");
+        let words = output.word("innførsler, og kjeden er hel", "records, and the chain is whole");
         format!("{} {words}\n", verdict.records)
     })
 }

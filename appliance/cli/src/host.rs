@@ -83,7 +83,7 @@ fn appliance(output: &Output, host: &HostStatus) -> String {
         |total: u64, available: u64| format!("{} / {}", bytes(total.saturating_sub(available)), bytes(total));
     format!(
         "{}: {} {}, {}, {} {} min\n{}: {:.2} ({} {})   {}: {}   {}: {}\n",
-        output.word("maskin", "appliance"),
+        output.word("vert", "host"),
         host.hostname,
         host.version,
         host.accelerator,

@@ -181,14 +181,14 @@ async fn scrollback(context: &Context, vm: &str) -> Result<(), Error> {
 /// A state as the console names it.
 pub fn word(state: VmState, language: Language) -> &'static str {
     let (nb, en) = match state {
-        VmState::Declared => ("erklært", "declared"),
+        VmState::Declared => ("ikke startet", "declared"),
         VmState::Starting => ("starter", "starting"),
         VmState::Running => ("kjører", "running"),
-        VmState::Paused => ("pause", "paused"),
-        VmState::Stopping => ("stopper", "stopping"),
-        VmState::Stopped => ("stoppet", "stopped"),
+        VmState::Paused => ("på pause", "paused"),
+        VmState::Stopping => ("slås av", "stopping"),
+        VmState::Stopped => ("av", "stopped"),
         VmState::Crashed => ("krasjet", "crashed"),
-        VmState::Blocked => ("sperret", "blocked"),
+        VmState::Blocked => ("blokkert", "blocked"),
     };
     match language {
         Language::Nb => nb,

@@ -136,8 +136,8 @@ async fn tables_are_in_the_language_of_the_site_or_the_one_asked_for() {
     assert_eq!(
         norwegian,
         "NAVN  TILSTAND  SIDEN                MINNE  ADRESSE     HVORFOR\n\
-         db    stoppet   2026-11-22 12:00:00  1 GiB  10.20.0.10\n\
-         rot   sperret   2026-11-22 12:00:00  1 GiB  10.20.0.10  Bildet finnes ikke\n"
+         db    av        2026-11-22 12:00:00  1 GiB  10.20.0.10\n\
+         rot   blokkert  2026-11-22 12:00:00  1 GiB  10.20.0.10  Bildet finnes ikke\n"
     );
     let mut command = appliance.command(&["vm", "list"]);
     command.env("LC_ALL", "nb_NO.UTF-8");
@@ -195,7 +195,7 @@ async fn waiting_ends_when_the_machine_is_up_blocked_or_the_time_is_out() {
         .await;
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        stderr(&output).contains("sperret. Bildet finnes ikke"),
+        stderr(&output).contains("blokkert. Bildet finnes ikke"),
         "{}",
         stderr(&output)
     );

@@ -43,8 +43,8 @@ impl From<Error> for Failure {
             ),
             Error::Read { .. } | Error::Odd { .. } => (
                 FailureKind::Failed,
-                "Fikk ikke lest tilstanden til maskinen",
-                "Could not read the state of the appliance",
+                "Fikk ikke lest tilstanden til verten",
+                "Could not read the state of the host",
             ),
         };
         Self::new(kind, format!("{nb} ({error})"), format!("{en} ({error})"))

@@ -49,11 +49,11 @@ pub async fn press(connection: &Connection, switch: Switch) -> Result<(), Failur
         Err(_) => Err(Failure::new(
             FailureKind::Unknown,
             format!(
-                "logind svarte ikke på {} sekunder; maskinen kan være på vei ned. Vent litt og se",
+                "logind svarte ikke på {} sekunder; verten kan være på vei ned. Vent litt og se",
                 PATIENCE.as_secs()
             ),
             format!(
-                "logind did not answer within {} seconds; the appliance may be going down. Wait a little and see",
+                "logind did not answer within {} seconds; the host may be going down. Wait a little and see",
                 PATIENCE.as_secs()
             ),
         )),

@@ -33,8 +33,8 @@ pub fn problems(facts: &Facts, system: &SystemState) -> Vec<Problem> {
                 format!("Could not ask systemd what has failed: {}", cause.en),
             ),
             remedy: Text::new(
-                "Se i loggen. Start maskinen på nytt hvis det varer",
-                "Look at the log. Restart the appliance if it lasts",
+                "Se i loggen. Start verten på nytt hvis det varer",
+                "Look at the log. Restart the host if it lasts",
             ),
         }),
     }
