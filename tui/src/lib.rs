@@ -14,6 +14,7 @@
 
 mod canvas;
 mod charset;
+mod clock;
 mod command;
 mod dialog;
 pub mod draw;

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
 use ratatui::layout::Size;
@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use varde_bus::{Failure, FailureKind, Language};
 
+use crate::clock::Clock;
 use crate::error::Error;
 use crate::event::{Effect, Event};
 use crate::guest::{self, Guest};
@@ -68,38 +69,6 @@ struct Runner {
     over: bool,
 }
 
-/// The wall clock, watched for being set.
-struct Clock {
-    wall: SystemTime,
-    steady: Instant,
-}
-
-impl Clock {
-    fn new() -> Self {
-        Self {
-            wall: SystemTime::now(),
-            steady: Instant::now(),
-        }
-    }
-
-    /// Milliseconds since 1970, and by how many the clock was set since the last look.
-    fn look(&mut self) -> (i64, i64) {
-        let next = Self::new();
-        let passed = millis(next.steady.duration_since(self.steady));
-        let (before, now) = (epoch(self.wall), epoch(next.wall));
-        *self = next;
-        (now, now - before - passed)
-    }
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn epoch(time: SystemTime) -> i64 {
-    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, millis)
-}
-
 /// Runs until the operator logs out, or the line or the session ends.
 pub async fn run(session: Session) -> Result<(), Error> {
     let kind = Kind::of(&session.term, &session.locale);
@@ -113,7 +82,7 @@ pub async fn run(session: Session) -> Result<(), Error> {
         colours: kind.colours,
     };
     let mut clock = Clock::new();
-    let (now, _) = clock.look();
+    let now = clock.now();
     let (events, mut incoming) = mpsc::channel(256);
     let (opened, mut consoles) = mpsc::channel(1);
     let services = Services::start(events.clone());
@@ -254,22 +223,26 @@ impl Runner {
 
     fn until_wake(&mut self) -> Option<Duration> {
         let next = wake::next(&self.state)?;
-        let (now, set) = self.clock.look();
-        if set.abs() > 2_000 {
-            self.happen(Event::ClockMoved(set));
-            return Some(Duration::ZERO);
-        }
+        let now = self.clock.now();
         Some(Duration::from_millis(
             u64::try_from(next.saturating_sub(now)).unwrap_or(0),
         ))
     }
 
-    /// One event: recorded, taken in, its effects carried out.
+    /// One event, after what the clock has to say for itself.
     fn happen(&mut self, event: Event) {
+        let at = self.clock.now();
+        if let Some(set) = self.clock.set() {
+            self.take_in(at, Event::ClockMoved(set));
+        }
+        self.take_in(at, event);
+    }
+
+    /// Recorded, taken in, its effects carried out.
+    fn take_in(&mut self, at: i64, event: Event) {
         let Some(event) = keys::resolve(&self.state, event) else {
             return;
         };
-        let (at, _) = self.clock.look();
         if let Some(recorder) = &mut self.recorder {
             recorder.record(&self.state, at, &event);
         }
