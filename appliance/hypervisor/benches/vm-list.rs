@@ -1,7 +1,7 @@
 //! A thousand machines on a thousand fake QMP sockets: the list from cache, the list verified, a crash seen.
 //!
 //! The daemon's heart runs alone on one thread, as on the appliance; the fake QEMUs have another. The lists are
-//! measured where the bus would take them over, put into their form on the bus. One JSON object on standard output.
+//! measured where the bus would take them over, put into their form on the bus. One JSON object comes out.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::{Place, daemon, site, vm};
+use common::{Place, daemon, report, site, vm};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
@@ -220,5 +220,5 @@ async fn main() {
         "crash_seen_ms": median(crashes),
         "bytes_on_the_bus": bytes,
     });
-    println!("{figures}");
+    report(&figures);
 }

@@ -2,7 +2,7 @@
 //! the same command line, turn by turn.
 //!
 //! Needs `VARDE_QEMU` or `VARDE_TOOLBOX`. systemd's own part is not in it, because a build machine may not run it: the
-//! unit's processes are started as systemd would. One JSON object on standard output.
+//! unit's processes are started as systemd would. One JSON object comes out.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{Place, Processes, daemon, kill, site, until, vm};
+use common::{Place, Processes, daemon, kill, report, site, until, vm};
 use varde_bus::hypervisor::VmState;
 use varde_hypervisor::argv;
 use varde_hypervisor::probe::Accelerator;
@@ -96,5 +96,5 @@ async fn main() {
         "bare_qemu_ms": bare,
         "overhead_ms": ours - bare,
     });
-    println!("{figures}");
+    report(&figures);
 }

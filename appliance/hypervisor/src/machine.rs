@@ -195,6 +195,10 @@ impl Machine {
                     pass_all(&mut self.checks);
                 }
                 self.note = note;
+                if self.unit.activity == Activity::Active {
+                    // An order that its daemon did not live to give. Whoever gave it was told that it is unknown.
+                    self.note.ended_by = None;
+                }
             }
             Event::Guest(status) => {
                 if status.running && self.checks.is_empty() {

@@ -3,6 +3,7 @@
 mod db_restart;
 mod image;
 mod table;
+mod vm;
 
 use clap::{Args, ValueEnum};
 
@@ -19,11 +20,17 @@ enum Name {
     DbRestart,
     /// Size of an update and of the running system, beside what others publish
     Image,
+    /// A thousand machines: the list from cache, the list verified, a crash seen
+    VmList,
+    /// Start of a machine, beside bare QEMU
+    VmStart,
 }
 
 pub fn command(arguments: &Arguments) -> Result<()> {
     match arguments.name {
         Name::DbRestart => db_restart::bench(),
         Name::Image => image::bench(),
+        Name::VmList => vm::list(),
+        Name::VmStart => vm::start(),
     }
 }

@@ -64,8 +64,13 @@ impl Core {
 
     /// What an earlier daemon noted.
     fn recall(&mut self, vm: &str) -> Option<Event> {
+        let slot = self.slots.get_mut(vm)?;
+        if !slot.machine.note().invocation.is_empty() {
+            // This one knows more than it has written down.
+            return None;
+        }
         let note = Note::read(&self.paths, vm)?;
-        self.slots.get_mut(vm)?.note = note.clone();
+        slot.note = note.clone();
         Some(Event::Noted(note))
     }
 

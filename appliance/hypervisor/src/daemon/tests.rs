@@ -13,7 +13,7 @@ use varde_bus::{Failure, FailureKind};
 use varde_site::{Check, CheckKind, Site, Text, Vm};
 
 use super::{End, Handle, Publication, spawn};
-use crate::notes::{Ended, Started};
+use crate::notes::{Ended, Note, Started};
 use crate::paths::Paths;
 use crate::test::{self, Place, vm};
 use crate::unit::{Activity, Answer, Exit, UnitNews, UnitView, Units};
@@ -298,6 +298,20 @@ async fn power_that_was_cut_on_purpose_is_no_crash_even_to_the_next_daemon() {
         (status.state, status.reason.en.as_str()),
         (VmState::Stopped, "hung, kari")
     );
+}
+
+#[tokio::test]
+async fn an_order_that_a_daemon_did_not_live_to_give_does_not_hang_over_the_machine() {
+    let mut world = World::new(&[vm("db")]).await;
+    world.handle.start("db").await.expect("started");
+    world.until("db", VmState::Running).await;
+    let mut note = Note::read(&world.place.paths, "db").expect("noted");
+    note.ended_by = Some(Text::same("by kari"));
+    note.write(&world.place.paths, "db").expect("written");
+    let mut world = world.with_another_daemon(test::site(&[vm("db")])).await;
+    assert_eq!(world.get("db").await.state, VmState::Running);
+    world.units.down("db", "signal", Some(Exit::Signal(9)));
+    world.until("db", VmState::Crashed).await;
 }
 
 #[tokio::test]

@@ -314,3 +314,11 @@ pub async fn until(
         }
     }
 }
+
+/// Where a bench leaves its figures: the file that `VARDE_BENCH_OUTPUT` names, else standard output.
+pub fn report(figures: &serde_json::Value) {
+    match std::env::var_os("VARDE_BENCH_OUTPUT") {
+        Some(path) => std::fs::write(path, figures.to_string()).expect("written"),
+        None => println!("{figures}"),
+    }
+}
