@@ -1,5 +1,6 @@
 //! `cargo xtask bench NAME`: measures beside peers, prints one table, writes it as JSON. One benchmark a file.
 
+mod console;
 mod db_restart;
 mod image;
 mod table;
@@ -16,6 +17,8 @@ pub struct Arguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Name {
+    /// Bytes that the console sends over a serial line
+    Console,
     /// Restarts of a database under load, beside other ways to do them
     DbRestart,
     /// Size of an update and of the running system, beside what others publish
@@ -28,6 +31,7 @@ enum Name {
 
 pub fn command(arguments: &Arguments) -> Result<()> {
     match arguments.name {
+        Name::Console => console::bench(),
         Name::DbRestart => db_restart::bench(),
         Name::Image => image::bench(),
         Name::VmList => vm::list(),
