@@ -42,7 +42,8 @@ if [[ $toolbox != / ]]; then
         mkdir "$toolbox/run/guests" "$toolbox/run/out"
         mount --bind "$here" "$toolbox/run/guests"
         mount --bind "$out" "$toolbox/run/out"
-        if [[ -f /etc/resolv.conf && -f $toolbox/etc/resolv.conf ]]; then
+        if [[ -f /etc/resolv.conf ]]; then
+            [[ -e $toolbox/etc/resolv.conf ]] || : >"$toolbox/etc/resolv.conf"
             mount --bind /etc/resolv.conf "$toolbox/etc/resolv.conf"
         fi
         exec chroot "$toolbox" /usr/bin/env PATH=/usr/sbin:/usr/bin LC_ALL=C.UTF-8 TMPDIR=/run/out \
