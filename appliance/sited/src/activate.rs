@@ -56,7 +56,11 @@ async fn render_unbounded(connection: &Connection) -> Result<(), Failure> {
         .cache_properties(zbus::proxy::CacheProperties::No)
         .build()
         .await?;
-    manager.subscribe().await?;
+    match manager.subscribe().await {
+        // By an earlier change over the same connection.
+        Err(zbus::Error::MethodError(name, ..)) if name == "org.freedesktop.systemd1.AlreadySubscribed" => {}
+        subscribed => subscribed?,
+    }
     // Listening before asking, because a short job may be over before the answer is here.
     let mut removed = manager.receive_job_removed().await?;
     // Restarting rather than starting: a run that is under way may have read the generation before.

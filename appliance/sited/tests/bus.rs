@@ -48,13 +48,29 @@ impl Audit {
 struct Systemd {
     results: Arc<Mutex<Vec<&'static str>>>,
     rendered: Arc<Mutex<Vec<Option<u64>>>>,
+    subscribed: Arc<Mutex<bool>>,
     store: Store,
+}
+
+#[derive(Debug, zbus::DBusError)]
+#[zbus(prefix = "org.freedesktop.systemd1")]
+enum AlreadySubscribed {
+    #[zbus(error)]
+    Bus(zbus::Error),
+    AlreadySubscribed(String),
 }
 
 #[interface(name = "org.freedesktop.systemd1.Manager")]
 impl Systemd {
-    #[allow(clippy::unused_self, reason = "an interface's methods have one")]
-    fn subscribe(&self) {}
+    /// Once for each connection, as systemd has it.
+    fn subscribe(&self) -> Result<(), AlreadySubscribed> {
+        if std::mem::replace(&mut *self.subscribed.lock().unwrap(), true) {
+            return Err(AlreadySubscribed::AlreadySubscribed(
+                "Client is already subscribed.".into(),
+            ));
+        }
+        Ok(())
+    }
 
     async fn restart_unit(
         &self,
@@ -116,6 +132,7 @@ impl World {
         let systemd = Systemd {
             results: Arc::default(),
             rendered: Arc::default(),
+            subscribed: Arc::default(),
             store: store.clone(),
         };
         let services = bus.connect().await;
