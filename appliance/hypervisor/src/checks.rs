@@ -18,7 +18,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// One try; the error says what was met.
-pub async fn attempt(check: &Check, vm: &Vm, paths: &Paths) -> Result<(), Text> {
+async fn attempt(check: &Check, vm: &Vm, paths: &Paths) -> Result<(), Text> {
     match check.kind {
         CheckKind::Agent => agent(&paths.agent(&vm.name)).await,
         CheckKind::Tcp(port) => {
