@@ -356,8 +356,16 @@ pub(crate) fn boot(process: &Process) -> Result<()> {
         .inspect_err(|_| drop(process.alive()))?;
     process.shell.set_up(Duration::from_mins(1))?;
     // Some unit may have failed: then the word is `degraded` and the scenario that looks for that says so.
-    process
-        .shell
-        .run_within("systemctl is-system-running --wait", BOOT)?;
+    let settled = process.shell.run_within(
+        "timeout 150 systemctl is-system-running --wait || { systemctl list-jobs --no-pager; systemctl --failed --no-pager; }",
+        BOOT,
+    )?;
+    if settled.text.contains("jobs listed") {
+        return Err(Error::Command {
+            command: "waiting for the end of the boot".to_owned(),
+            code: settled.code,
+            output: settled.text,
+        });
+    }
     Ok(())
 }

@@ -87,7 +87,8 @@ fn nothing_failed_and_every_service_answers_for_the_site_that_was_given() {
             .flatten()
             .map(|vm| vm["name"].as_str())
             .collect();
-        let names: Vec<_> = declared.vms.iter().map(|vm| Some(vm.name.as_str())).collect();
+        let mut names: Vec<_> = declared.vms.iter().map(|vm| Some(vm.name.as_str())).collect();
+        names.sort_unstable();
         assert_eq!(
             shown, names,
             "machines that are shown and machines that are declared"
@@ -97,6 +98,18 @@ fn nothing_failed_and_every_service_answers_for_the_site_that_was_given() {
         Ok(())
     });
 }
+
+/// Units that cannot be confined, and why.
+const OPEN: [(&str, &str); 2] = [
+    (
+        "varde-login@x.service",
+        "whoever logs in becomes that account, and the login's children are what a person runs",
+    ),
+    (
+        "varde-debug-shell.service",
+        "a root shell, only where the machine got a credential for it from outside",
+    ),
+];
 
 /// Exposure as systemd counts it: 0 is nothing, 10 is everything; ours stay below 4.
 #[test]
@@ -108,8 +121,7 @@ fn every_service_of_ours_is_confined() {
         )?;
         let mut open = Vec::new();
         for unit in units.lines() {
-            // Only where whoever runs the machine from outside gave a credential for it, and meant to be all-powerful.
-            if unit == "varde-debug-shell.service" {
+            if OPEN.iter().any(|(name, _why)| *name == unit) {
                 continue;
             }
             let said = appliance.run(&format!(
@@ -121,12 +133,10 @@ fn every_service_of_ours_is_confined() {
                 .rfind(|line| line.contains("exposure level"))
                 .unwrap_or_default()
                 .to_owned();
-            let exposure = line
-                .split_whitespace()
-                .find_map(|word| word.parse::<f64>().ok())
-                .unwrap_or_else(|| panic!("{unit}: {}", said.text));
-            if exposure >= 4.0 {
-                open.push(line);
+            // No figure at all is no better than a bad one.
+            let exposure = line.split_whitespace().find_map(|word| word.parse::<f64>().ok());
+            if exposure.is_none_or(|exposure| exposure >= 4.0) {
+                open.push(format!("{unit}: {}", said.text.trim()));
             }
         }
         assert!(open.is_empty(), "too open:\n{}", open.join("\n"));
