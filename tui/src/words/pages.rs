@@ -9,7 +9,7 @@ texts! {
     page_log: "Logg" | "Log";
     page_record: "Hvem gjorde hva" | "Who did what";
 
-    nothing_wrong: "Ingenting er galt." | "Nothing is wrong.";
+    nothing_wrong: "Alt er i orden." | "All is well.";
     wrong_now: "Galt nå" | "Wrong now";
     and_more(count): "... og {count} til (side 2)" | "... and {count} more (page 2)";
     downtime_cost(each, counties, all): "Nedetid koster {each} i timen per fylke: {all} for {counties} fylker."
@@ -116,6 +116,12 @@ texts! {
     verb_roll_back: "tilbakerulling til" | "rollback to";
     verb_reboot: "omstart av verten" | "restart of the host";
     verb_power_off: "avslåing av verten" | "power-off of the host";
+    verb_crashed: "krasj av" | "crash of";
+    verb_blocked: "blokkert start av" | "blocked start of";
+    verb_db_restart: "omstart av databasen" | "restart of the database";
+    verb_db_skip: "hopper over omstart av databasen" | "skipped restart of the database";
+    verb_db_hold: "sperre for omstart av databasen" | "hold on restarts of the database";
+    verb_db_cancel: "avbrutt omstart av databasen" | "cancelled restart of the database";
     outcome_begun: "pågår" | "under way";
     outcome_done: "utført" | "done";
     outcome_failed: "mislyktes" | "failed";
