@@ -3,9 +3,15 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use varde_bus::record::Recorder;
+use varde_bus::{Failure, FailureKind, Verb};
 use varde_site::{Finding, LONGEST_FILE, Origin, Source, Store, Text, parse};
 
 use crate::Error;
+use crate::error::failure;
+
+/// There is a file of this name while the first generation is not in the record of changes.
+const UNRECORDED: &str = "first-unrecorded";
 
 /// Where a first site may be, best first; the demo of the image is the last resort.
 #[derive(Clone, Debug)]
@@ -45,7 +51,33 @@ pub fn make(store: &Store, candidates: &Candidates, when: i64) -> Result<Option<
         source,
         problem,
     };
-    Ok(Some(store.writer()?.commit(&text, &origin, when)?))
+    let mut writer = store.writer()?;
+    // Before the generation, so that a power cut between them loses no record.
+    let note = store.path().join(UNRECORDED);
+    std::fs::write(&note, "").map_err(|error| Error::io("write", &note, error))?;
+    Ok(Some(writer.commit(&text, &origin, when)?))
+}
+
+/// Has the first generation entered in the record of changes. There is no bus yet when it is made, so this is done when
+/// the service starts for the first time; where it fails, the next start tries again.
+pub async fn record(store: &Store, recorder: &Recorder) -> Result<(), Failure> {
+    let note = store.path().join(UNRECORDED);
+    if !note.exists() {
+        return Ok(());
+    }
+    let first = store.record(1).map_err(|error| failure(&error))?;
+    let problem = first
+        .problem
+        .map(|problem| format!(". {problem}"))
+        .unwrap_or_default();
+    let detail = format!("generation 1, {} site{problem}", first.source.name());
+    recorder
+        .event("varde-site", Verb::ApplySite.name(), "first-boot", &detail)
+        .await?;
+    std::fs::remove_file(&note).map_err(|error| {
+        let fault = Error::io("remove", &note, error).to_string();
+        Failure::new(FailureKind::Failed, fault.clone(), fault)
+    })
 }
 
 fn choose(candidates: &Candidates) -> Result<(String, Source, Option<Text>), Error> {

@@ -13,6 +13,7 @@ use varde_bus::site::{NAME, PATH, SiteProxy};
 use varde_bus::testing::PrivateBus;
 use varde_bus::{Failure, FailureKind};
 use varde_site::{Origin, Source, Store};
+use varde_sited::first::{self, Candidates};
 use zbus::fdo::DBusProxy;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, OwnedObjectPath, interface};
@@ -118,6 +119,10 @@ struct World {
 impl World {
     /// The demo is active.
     async fn start() -> Self {
+        Self::start_after(|_| {}).await
+    }
+
+    async fn start_after(prepare: impl FnOnce(&Store)) -> Self {
         let bus = PrivateBus::start();
         let folder = TempDir::new().unwrap();
         let store = Store::open(folder.path());
@@ -128,6 +133,7 @@ impl World {
             problem: None,
         };
         store.writer().unwrap().commit(DEMO, &origin, 1).unwrap();
+        prepare(&store);
         let audit = Audit::default();
         let systemd = Systemd {
             results: Arc::default(),
@@ -316,6 +322,28 @@ async fn a_bad_file_changes_nothing() {
         (world.active(), world.entries(), world.rendered()),
         (1, vec![], vec![])
     );
+}
+
+#[tokio::test]
+async fn the_first_generation_is_recorded_when_there_is_a_bus() {
+    let demo = TempDir::new().unwrap();
+    let world = World::start_after(|store| {
+        for name in ["active", "generations/1.toml"] {
+            std::fs::remove_file(store.path().join(name)).unwrap();
+        }
+        let candidates = Candidates {
+            credential: None,
+            media: demo.path().join("none"),
+            demo: demo.path().join("site.toml"),
+        };
+        std::fs::write(&candidates.demo, DEMO).unwrap();
+        assert_eq!(first::make(store, &candidates, 1).unwrap(), Some(1));
+    })
+    .await;
+    let note = world.store.path().join("first-unrecorded");
+    // The service takes its name only after that.
+    assert_eq!(world.entries(), [entry("site.apply", "event", 0)]);
+    assert!(!note.exists());
 }
 
 #[tokio::test]

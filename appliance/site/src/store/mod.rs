@@ -105,6 +105,10 @@ impl Store {
         Self { root: root.into() }
     }
 
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
+
     /// The generation that counts; `None` while there has never been one.
     pub fn active(&self) -> Result<Option<Active>, StoreError> {
         self.active_number()?

@@ -3,12 +3,18 @@
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use tokio::time::timeout;
+use varde_bus::record::Recorder;
 use varde_bus::site::NAME;
 use varde_site::Store;
 use varde_sited::first::{self, Candidates};
 use varde_sited::service::{Service, now};
 use zbus::Connection;
+
+/// Nobody waits longer for this service because the record of changes is slow.
+const RECORDING: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -47,6 +53,13 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         .await?
         .serve(&connection)
         .await?;
+    // Before the name is taken, so that nothing is recorded ahead of it.
+    let recorder = Recorder::new(&connection).await?;
+    match timeout(RECORDING, first::record(&store(), &recorder)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => eprintln!("could not record the first generation: {error}"),
+        Err(_) => eprintln!("the first generation is not recorded yet: no answer"),
+    }
     connection.request_name(NAME).await?;
     connection.closed().await;
     Err("the bus has closed the connection".into())
