@@ -290,7 +290,10 @@ impl<D: Disk> Chain<D> {
             if !exists(&*disk, HEAD)? {
                 disk.create(HEAD, 0).map_err(Error::disk("make", HEAD))?;
             }
-            disk.overwrite(HEAD, &self.head.to_bytes())
+            // Cut after it is written, never before: an empty one would look like a damaged one after a power cut.
+            let bytes = self.head.to_bytes();
+            disk.overwrite(HEAD, &bytes)
+                .and_then(|()| disk.truncate(HEAD, bytes.len() as u64, 0))
                 .and_then(|()| disk.sync(HEAD))
                 .map_err(Error::disk("write", HEAD))?;
         }

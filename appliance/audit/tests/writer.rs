@@ -101,6 +101,25 @@ fn a_torn_record_is_dropped_and_that_is_recorded() {
 }
 
 #[test]
+fn a_head_that_somebody_wrote_on_is_told_once_and_made_right() {
+    let disk = Memory::new();
+    write(&disk, 0);
+    let mut files = disk.files();
+    files.get_mut("head").unwrap().extend_from_slice(b"more");
+    let disk = Memory::of(files);
+    for _ in 0..2 {
+        let mut chain = open(&disk);
+        chain.settle(99).unwrap();
+        assert_eq!(check(&mut chain).faults, []);
+        let told = records(&chain)
+            .iter()
+            .filter(|record| record.verb == "audit.damaged")
+            .count();
+        assert_eq!(told, 1);
+    }
+}
+
+#[test]
 fn one_failed_operation_fails_one_append_and_leaves_the_chain_whole() {
     for step in 0.. {
         let disk = Memory::new();
