@@ -205,7 +205,8 @@ impl Appliance {
         with(&self.process()?.line)
     }
 
-    /// Logs in as this account; the prompt must stand there. Waits until the password has been taken.
+    /// Logs in as this account; the prompt must stand there. Waits until the console has its first answers from the
+    /// services, in either language.
     pub fn log_in(&self, (name, password): (&str, &str)) -> Result<()> {
         self.dialogue(&[
             Step::WaitFor("login:"),
@@ -213,6 +214,11 @@ impl Appliance {
             Step::WaitForMatch("(Password|Passord):"),
             Step::Send(&format!("{password}<enter>")),
             Step::WaitGone("login:"),
+            Step::WaitForMatch("Ingenting er galt|Nothing is wrong|Galt nå|Wrong now"),
+            Step::WaitGone("Henter ..."),
+            Step::WaitGone("Loading ..."),
+            Step::WaitGone("Kobler til tjenestene"),
+            Step::WaitGone("Connecting to the services"),
         ])
     }
 
