@@ -46,6 +46,11 @@ pub enum Cmd {
     Pause,
     Console,
     UnitLog,
+    // Databases.
+    RestartDatabase,
+    SkipDatabase,
+    HoldDatabase,
+    CancelDatabase,
     // Site.
     Diff,
     RollBack,

@@ -58,7 +58,7 @@ fn header(state: &State, canvas: &mut Canvas) {
         .map_or("varde", |host| host.hostname.as_str());
     let mut x = canvas.text(1, 0, Role::Bar, name) + 2;
     if state.lock.is_none() {
-        for (number, page) in (1..).zip(PageId::ALL) {
+        for (number, &page) in (1..).zip(PageId::shown(state)) {
             let role = if page == state.page {
                 Role::Heading
             } else {

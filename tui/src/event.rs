@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use varde_bus::audit::{Record, Verdict};
+use varde_bus::dbrestart::{DatabaseStatus, PlannedRun, RunRecord};
 use varde_bus::host::{HostStatus, LogLine, LogQuery};
 use varde_bus::hypervisor::{VmStatus, VmUsage};
 use varde_bus::site::{Generation, SiteSummary};
@@ -41,6 +42,8 @@ pub enum Event {
     },
     VmChanged(VmStatus),
     VmRemoved(String),
+    DatabaseChanged(DatabaseStatus),
+    DatabaseRemoved(String),
     Activated(u64),
     Recorded(Record),
     Answered {
@@ -67,6 +70,7 @@ pub enum Service {
     Site,
     Audit,
     Host,
+    DbRestart,
 }
 
 /// What came of a password.
@@ -94,6 +98,9 @@ pub enum Ask {
     DiffText(String),
     Log(LogQuery),
     Records,
+    Databases,
+    PlannedRuns(String),
+    Runs(String),
     Verify,
     MediaFiles,
     MediaFile(String),
@@ -111,6 +118,9 @@ pub enum Answer {
     Findings(Vec<Finding>),
     Log(Vec<LogLine>),
     Records(Vec<Record>),
+    Databases(Vec<DatabaseStatus>),
+    PlannedRuns(Vec<PlannedRun>),
+    Runs(Vec<RunRecord>),
     Verdict(Verdict),
     Names(Vec<String>),
 }

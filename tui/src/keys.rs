@@ -187,6 +187,41 @@ const RECORD: &[Binding] = &[
     bind(&[Char('v')], Cmd::Verify, W::key_verify, Some(W::brief_verify)),
 ];
 
+const DATABASES: &[Binding] = &[
+    bind(
+        &[Char('s')],
+        Cmd::RestartDatabase,
+        W::key_db_restart,
+        Some(W::brief_db_restart),
+    ),
+    bind(
+        &[Char('n')],
+        Cmd::SkipDatabase,
+        W::key_db_skip,
+        Some(W::brief_db_skip),
+    ),
+    bind(
+        &[Char('o')],
+        Cmd::HoldDatabase,
+        W::key_db_hold,
+        Some(W::brief_db_hold),
+    ),
+    bind(
+        &[Char('x')],
+        Cmd::CancelDatabase,
+        W::key_db_cancel,
+        Some(W::brief_db_cancel),
+    ),
+];
+
+/// Where the site has databases.
+const TO_DATABASES: &[Binding] = &[bind(
+    &[Char('6')],
+    Cmd::Page(PageId::Databases),
+    W::key_page_databases,
+    None,
+)];
+
 const CONFIRM: &[Binding] = &[
     bind(&[Up, Ctrl('p')], Cmd::Up, W::key_up, None),
     bind(
@@ -285,14 +320,19 @@ pub fn tables(state: &State) -> (Vec<&'static [Binding]>, bool) {
 
 /// What holds on the page, whatever dialog is over it.
 pub fn page_tables(state: &State) -> Vec<&'static [Binding]> {
-    match state.page {
+    let mut tables = match state.page {
         PageId::Overview => vec![OVERVIEW, EVERYWHERE],
         PageId::Machines if state.machines.detail => vec![MACHINE, &MACHINES[1..], MOVE, EVERYWHERE],
         PageId::Machines => vec![MACHINES, MOVE, EVERYWHERE],
         PageId::Site => vec![SITE, MOVE, EVERYWHERE],
         PageId::Log => vec![LOG, MOVE, EVERYWHERE],
         PageId::Record => vec![RECORD, MOVE, EVERYWHERE],
+        PageId::Databases => vec![DATABASES, MOVE, EVERYWHERE],
+    };
+    if PageId::shown(state).contains(&PageId::Databases) {
+        tables.push(TO_DATABASES);
     }
+    tables
 }
 
 /// What a key says in this state.

@@ -6,7 +6,7 @@ use crate::command::Cmd;
 use crate::dialog::{self, Confirm, Dialog, Intent, Kind, Viewer, Why};
 use crate::event::{Answer, Ask, Effect, Event, Service};
 use crate::keys;
-use crate::page::{self, PageId, log, record, site};
+use crate::page::{self, PageId, databases, log, record, site};
 use crate::state::{Bus, State, Usage};
 use crate::terminal::Characters;
 use crate::words::{Words, both};
@@ -85,6 +85,13 @@ fn resolved(state: &mut State, event: Event) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Event::DatabaseChanged(database) => databases::changed(state, database),
+        Event::DatabaseRemoved(name) => {
+            if let Some(databases) = &mut state.data.databases.value {
+                databases.retain(|database| database.name != name);
+            }
+            Vec::new()
+        }
         Event::Activated(_) => [reload::site(state), reload::history(state), reload::vms(state)]
             .into_iter()
             .flatten()
@@ -132,6 +139,7 @@ fn forget_questions(state: &mut State) {
     data.site.asked = false;
     data.history.asked = false;
     data.records.asked = false;
+    data.databases.asked = false;
     state.log.asked = false;
 }
 
@@ -145,8 +153,8 @@ fn command(state: &mut State, cmd: &Cmd) -> Vec<Effect> {
     state.notice = None;
     match cmd {
         Cmd::Page(page) => page::open(state, *page),
-        Cmd::NextPage => page::open(state, state.page.step(1)),
-        Cmd::PreviousPage => page::open(state, state.page.step(PageId::ALL.len() - 1)),
+        Cmd::NextPage => page::open(state, PageId::step(state, 1)),
+        Cmd::PreviousPage => page::open(state, PageId::step(state, -1)),
         Cmd::Help => {
             help(state);
             Vec::new()
@@ -209,6 +217,7 @@ fn of_service(state: &mut State, service: Service, up: bool) -> Vec<Effect> {
             Service::Hypervisor => reload::vms(state).into_iter().collect(),
             Service::Host => reload::host(state).into_iter().collect(),
             Service::Audit => reload::records(state).into_iter().collect(),
+            Service::DbRestart => reload::databases(state).into_iter().collect(),
             Service::Site => [reload::site(state), reload::history(state)]
                 .into_iter()
                 .flatten()
@@ -225,6 +234,7 @@ fn of_service(state: &mut State, service: Service, up: bool) -> Vec<Effect> {
         Service::Hypervisor => data.vms.take(now, Err(gone)),
         Service::Host => data.host.take(now, Err(gone)),
         Service::Audit => data.records.take(now, Err(gone)),
+        Service::DbRestart => data.databases.take(now, Err(gone)),
         Service::Site => {
             data.site.take(now, Err(gone.clone()));
             data.history.take(now, Err(gone));
@@ -255,6 +265,15 @@ fn answered(state: &mut State, ask: Ask, answer: Result<Answer, Failure>) -> Vec
         (Ask::History, Err(failure)) => data.history.take(now, Err(failure)),
         (Ask::Records, Ok(Answer::Records(records))) => data.records.take(now, Ok(records)),
         (Ask::Records, Err(failure)) => data.records.take(now, Err(failure)),
+        (Ask::Databases, Ok(Answer::Databases(databases))) => {
+            data.databases.take(now, Ok(databases));
+            if state.page == PageId::Databases {
+                return databases::open(state);
+            }
+        }
+        (Ask::Databases, Err(failure)) => data.databases.take(now, Err(failure)),
+        (Ask::PlannedRuns(_), Ok(Answer::PlannedRuns(planned))) => state.database.planned = planned,
+        (Ask::Runs(_), Ok(Answer::Runs(runs))) => state.database.runs = runs,
         (Ask::Usage(vm), Ok(Answer::Usage(usage))) => {
             let before = data.usage.as_ref().filter(|before| before.vm == vm);
             let percent = before.and_then(|before| {

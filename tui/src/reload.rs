@@ -27,6 +27,10 @@ pub fn records(state: &mut State) -> Option<Effect> {
     once(&mut state.data.records.asked, Ask::Records)
 }
 
+pub fn databases(state: &mut State) -> Option<Effect> {
+    once(&mut state.data.databases.asked, Ask::Databases)
+}
+
 /// Use of the machine whose page is open.
 pub fn usage(state: &mut State) -> Option<Effect> {
     if !state.machines.detail {
@@ -47,6 +51,7 @@ pub fn all(state: &mut State) -> Vec<Effect> {
         site(state),
         records(state),
         history(state),
+        databases(state),
     ]
     .into_iter()
     .flatten()

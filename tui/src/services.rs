@@ -7,11 +7,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use varde_bus::{Action, Client, Failure, FailureKind, audit, host, hypervisor, site};
+use varde_bus::{Action, Client, Failure, FailureKind, audit, dbrestart, host, hypervisor, site};
 use zbus::export::futures_core::Stream;
 use zbus::fdo::DBusProxy;
 
 use crate::event::{Answer, Ask, Event, Service};
+use crate::page::databases::RUNS;
 use crate::reload::RECORDS;
 use crate::words::both;
 
@@ -121,6 +122,9 @@ async fn answer(client: &Client, ask: Ask) -> Result<Answer, Failure> {
         Ask::DiffText(toml) => Answer::Text(client.site.diff_text(&toml).await?),
         Ask::Log(query) => Answer::Log(client.host.log(&query).await?),
         Ask::Records => Answer::Records(client.audit.tail(RECORDS).await?),
+        Ask::Databases => Answer::Databases(client.dbrestart.list().await?),
+        Ask::PlannedRuns(name) => Answer::PlannedRuns(client.dbrestart.planned(&name, RUNS).await?),
+        Ask::Runs(name) => Answer::Runs(client.dbrestart.runs(&name, RUNS).await?),
         Ask::Verify => Answer::Verdict(client.audit.verify().await?),
         Ask::MediaFiles => Answer::Names(media_files()),
         Ask::MediaFile(name) => Answer::Text(media_file(&name)?),
@@ -203,6 +207,7 @@ async fn subscribe(events: &mpsc::Sender<Event>) -> Result<(Client, JoinSet<()>)
         (site::NAME, Service::Site),
         (audit::NAME, Service::Audit),
         (host::NAME, Service::Host),
+        (dbrestart::NAME, Service::DbRestart),
     ] {
         let changes = bus
             .receive_name_owner_changed_with_args(&[(0, name)])
@@ -222,6 +227,16 @@ async fn subscribe(events: &mpsc::Sender<Event>) -> Result<(Client, JoinSet<()>)
         client.hypervisor.receive_removed().await?,
         events.clone(),
         |signal| Some(Event::VmRemoved(signal.args().ok()?.name)),
+    ));
+    streams.spawn(forward(
+        client.dbrestart.receive_changed().await?,
+        events.clone(),
+        |signal| Some(Event::DatabaseChanged(signal.args().ok()?.database)),
+    ));
+    streams.spawn(forward(
+        client.dbrestart.receive_removed().await?,
+        events.clone(),
+        |signal| Some(Event::DatabaseRemoved(signal.args().ok()?.name)),
     ));
     streams.spawn(forward(
         client.site.receive_activated().await?,

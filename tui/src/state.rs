@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use varde_bus::audit::Record;
+use varde_bus::dbrestart::DatabaseStatus;
 use varde_bus::host::HostStatus;
 use varde_bus::hypervisor::{VmStatus, VmUsage};
 use varde_bus::site::{Generation, SiteSummary};
@@ -9,7 +10,7 @@ use varde_bus::{Failure, Language, Role, Text};
 
 use crate::dialog::Dialog;
 use crate::lock::Lock;
-use crate::page::{LogPage, MachinesPage, OverviewPage, PageId, RecordPage, SitePage};
+use crate::page::{DatabasesPage, LogPage, MachinesPage, OverviewPage, PageId, RecordPage, SitePage};
 use crate::terminal::Characters;
 use crate::words::{Words, both};
 
@@ -30,6 +31,7 @@ pub struct State {
     pub site: SitePage,
     pub log: LogPage,
     pub record: RecordPage,
+    pub database: DatabasesPage,
     /// The last one is on top and gets the keys.
     pub dialogs: Vec<Dialog>,
     pub lock: Option<Lock>,
@@ -72,6 +74,7 @@ pub struct Data {
     pub site: Loaded<SiteSummary>,
     pub history: Loaded<Vec<Generation>>,
     pub records: Loaded<Vec<Record>>,
+    pub databases: Loaded<Vec<DatabaseStatus>>,
     pub usage: Option<Usage>,
 }
 
@@ -147,6 +150,7 @@ impl State {
             site: SitePage::default(),
             log: LogPage::default(),
             record: RecordPage::default(),
+            database: DatabasesPage::default(),
             dialogs: Vec::new(),
             lock: None,
             notice: None,
@@ -175,6 +179,10 @@ impl State {
 
     pub fn vms(&self) -> &[VmStatus] {
         self.data.vms.value.as_deref().unwrap_or_default()
+    }
+
+    pub fn databases(&self) -> &[DatabaseStatus] {
+        self.data.databases.value.as_deref().unwrap_or_default()
     }
 
     /// IANA name of the site's time zone; UTC until it is known.

@@ -18,6 +18,7 @@ enum Due {
     Site,
     Records,
     History,
+    Databases,
 }
 
 /// Milliseconds between looks at what no signal tells.
@@ -67,6 +68,13 @@ fn due(state: &State) -> Vec<(i64, Due)> {
             data.history.asked,
             data.history.at,
             Due::History,
+        ),
+        (
+            // Nothing else shows them.
+            data.databases.trouble.is_some() && state.page == PageId::Databases,
+            data.databases.asked,
+            data.databases.at,
+            Due::Databases,
         ),
     ] {
         if troubled && !asked {
@@ -118,6 +126,7 @@ pub fn tick(state: &mut State) -> Vec<Effect> {
             Due::Site => effects.extend(reload::site(state)),
             Due::Records => effects.extend(reload::records(state)),
             Due::History => effects.extend(reload::history(state)),
+            Due::Databases => effects.extend(reload::databases(state)),
         }
     }
     effects

@@ -29,14 +29,15 @@ use varde_site::{Database, DatabaseServer, Pool, Restart, RestartWhat};
 struct Audit(std::sync::Arc<std::sync::Mutex<Vec<Entry>>>);
 
 #[zbus::interface(name = "no.varde.Audit1")]
+#[allow(clippy::unused_self, reason = "the interface as it is on the bus")]
 impl Audit {
     fn append(&self, entry: Entry) -> u64 {
         let mut entries = self.0.lock().unwrap();
         entries.push(entry);
         entries.len() as u64
     }
-    fn tail(&self, _count: u32) -> Vec<Record> {
-        Vec::new()
+    fn tail(&self, count: u32) -> Vec<Record> {
+        Vec::with_capacity(usize::try_from(count.min(1)).unwrap())
     }
     fn verify(&self) -> Verdict {
         Verdict {
@@ -157,7 +158,7 @@ fn settings(cluster: &Cluster) -> Settings {
 }
 
 async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
     loop {
         if let Some(found) = look().await {
             return found;
@@ -184,11 +185,11 @@ async fn a_declared_database_is_restarted_on_schedule_and_put_off_while_it_is_bu
     );
 
     let bus = PrivateBus::start();
-    let recorded = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let entries = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let audit = bus.connect().await;
     audit
         .object_server()
-        .at(varde_bus::audit::PATH, Audit(recorded.clone()))
+        .at(varde_bus::audit::PATH, Audit(entries.clone()))
         .await
         .unwrap();
     audit.request_name(varde_bus::audit::NAME).await.unwrap();
@@ -317,14 +318,14 @@ async fn a_declared_database_is_restarted_on_schedule_and_put_off_while_it_is_bu
     assert_eq!(planned.len(), 10);
     database.skip_next("journal", "").await.unwrap();
     posts.stop().await;
-    let recorded = recorded.lock().unwrap();
+    let entries = entries.lock().unwrap();
     assert!(
-        recorded
+        entries
             .iter()
             .any(|entry| entry.verb == "db.credential" && entry.outcome == "done")
     );
     assert!(
-        recorded
+        entries
             .iter()
             .all(|entry| !format!("{entry:?}").contains("\"lab\"")),
         "no password is recorded"

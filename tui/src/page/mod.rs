@@ -1,5 +1,6 @@
 //! The pages, one a file: what is drawn on them, and what their commands do.
 
+pub mod databases;
 pub mod log;
 pub mod machine;
 pub mod machines;
@@ -9,6 +10,7 @@ pub mod site;
 
 use serde::{Deserialize, Serialize};
 
+pub use databases::DatabasesPage;
 pub use log::LogPage;
 pub use machines::MachinesPage;
 pub use overview::OverviewPage;
@@ -29,15 +31,17 @@ pub enum PageId {
     Site,
     Log,
     Record,
+    Databases,
 }
 
 impl PageId {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Overview,
         Self::Machines,
         Self::Site,
         Self::Log,
         Self::Record,
+        Self::Databases,
     ];
 
     pub fn title(self, words: Words) -> &'static str {
@@ -47,14 +51,21 @@ impl PageId {
             Self::Site => words.page_site(),
             Self::Log => words.page_log(),
             Self::Record => words.page_record(),
+            Self::Databases => words.page_databases(),
         }
     }
 
-    #[must_use]
-    /// The page some steps to the right, around the end.
-    pub fn step(self, steps: usize) -> Self {
-        let place = Self::ALL.iter().position(|page| *page == self).unwrap_or(0);
-        Self::ALL[(place + steps) % Self::ALL.len()]
+    /// The pages that this site has something for.
+    pub fn shown(state: &State) -> &'static [Self] {
+        let without = usize::from(state.databases().is_empty() && state.page != Self::Databases);
+        &Self::ALL[..Self::ALL.len() - without]
+    }
+
+    /// The page some steps to the right of the open one, or to the left, around the end.
+    pub fn step(state: &State, steps: isize) -> Self {
+        let shown = Self::shown(state);
+        let place = shown.iter().position(|page| *page == state.page).unwrap_or(0);
+        shown[place.wrapping_add_signed(steps + shown.len().cast_signed()) % shown.len()]
     }
 }
 
@@ -67,6 +78,7 @@ pub fn open(state: &mut State, page: PageId) -> Vec<Effect> {
         PageId::Site => site::open(state),
         PageId::Log => log::open(state),
         PageId::Record => record::open(state),
+        PageId::Databases => databases::open(state),
     }
 }
 
@@ -77,6 +89,7 @@ pub fn command(state: &mut State, cmd: &Cmd) -> Vec<Effect> {
         PageId::Site => site::command(state, cmd),
         PageId::Log => log::command(state, cmd),
         PageId::Record => record::command(state, cmd),
+        PageId::Databases => databases::command(state, cmd),
     }
 }
 
@@ -88,5 +101,6 @@ pub fn draw(state: &State, canvas: Canvas) {
         PageId::Site => site::draw(state, canvas),
         PageId::Log => log::draw(state, canvas),
         PageId::Record => record::draw(state, canvas),
+        PageId::Databases => databases::draw(state, canvas),
     }
 }

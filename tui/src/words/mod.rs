@@ -4,6 +4,7 @@
 
 mod actions;
 mod common;
+mod databases;
 mod keys;
 mod pages;
 

@@ -1,6 +1,7 @@
 //! A small county's night: canned answers of the services, the same for tests, benchmarks and the fake bus.
 
 use varde_bus::audit::Record;
+use varde_bus::dbrestart::{DatabaseState, DatabaseStatus, InUse, PlannedRun, RunRecord};
 use varde_bus::host::{HostStatus, LogLine, LogQuery, Problem, Severity};
 use varde_bus::hypervisor::{CheckState, CheckStatus, DiskStatus, VmState, VmStatus, VmUsage};
 use varde_bus::site::{Generation, SiteSummary};
@@ -220,4 +221,85 @@ pub fn log(query: &LogQuery) -> Vec<LogLine> {
         })
         .take(query.count as usize)
         .collect()
+}
+
+pub fn database(name: &str, state: DatabaseState) -> DatabaseStatus {
+    DatabaseStatus {
+        name: name.into(),
+        title: "Pasientjournal".into(),
+        state,
+        reason: Text::default(),
+        since: NOW - 35 * MINUTE,
+        gate: "10.20.0.1:5432".into(),
+        address: "10.20.0.11:5432".into(),
+        server: "journal-db".into(),
+        what: "process".into(),
+        step: String::new(),
+        uses: Vec::new(),
+        next: NOW + 75 * MINUTE,
+        obstacle: Text::default(),
+        stall_budget: 250,
+        expected: 142,
+        expected_from: 12,
+        quietest: "Sun 03:45".into(),
+        quietest_delays: 0.4,
+        next_delays: 1.2,
+    }
+}
+
+pub fn payroll() -> InUse {
+    InUse {
+        class: "transaction".into(),
+        title: Text::new("transaksjon", "transaction"),
+        whose: "lonn@10.20.0.31 (lønnskjøring)".into(),
+        since: NOW - 12 * MINUTE,
+        doing: "active: UPDATE utbetaling SET status = …".into(),
+    }
+}
+
+pub fn planned_runs() -> Vec<PlannedRun> {
+    (0..4)
+        .map(|week| PlannedRun {
+            at: NOW + 75 * MINUTE + week * 7 * 24 * 60 * MINUTE,
+            obstacle: Text::default(),
+            delays: 1.2,
+        })
+        .collect()
+}
+
+/// The newest was put off, the one before went well.
+pub fn runs() -> Vec<RunRecord> {
+    let went = RunRecord {
+        planned: NOW - 14 * 24 * 60 * MINUTE,
+        started: NOW - 14 * 24 * 60 * MINUTE,
+        ended: NOW - 14 * 24 * 60 * MINUTE + 900,
+        who: String::new(),
+        why: String::new(),
+        outcome: "restarted".into(),
+        reason: Text::default(),
+        uses: Vec::new(),
+        expected: 142,
+        longest: 151,
+        held: 151,
+        restart: 139,
+        failed_pauses: 0,
+        delayed: 9,
+        failed: 0,
+        histogram: vec![0, 0, 2, 3, 3, 1, 0, 0, 0, 0],
+        histogram_ends: vec![10, 25, 50, 100, 150, 200, 250, 500, 1000],
+        cut: Vec::new(),
+        reasons: Vec::new(),
+        trouble: Vec::new(),
+        avoided: 579,
+    };
+    let put_off = RunRecord {
+        planned: NOW - 7 * 24 * 60 * MINUTE,
+        started: NOW - 7 * 24 * 60 * MINUTE,
+        ended: NOW - 7 * 24 * 60 * MINUTE + 120 * MINUTE,
+        outcome: "put_off".into(),
+        reason: Text::new("Databasen var i bruk", "The database was in use"),
+        uses: vec![payroll()],
+        ..went.clone()
+    };
+    vec![put_off, went]
 }

@@ -235,6 +235,9 @@ impl Fake {
                 faults: Vec::new(),
             }),
             Ask::MediaFiles => Answer::Names(self.media.clone()),
+            Ask::Databases => Answer::Databases(Vec::new()),
+            Ask::PlannedRuns(_) => Answer::PlannedRuns(fixtures::planned_runs()),
+            Ask::Runs(_) => Answer::Runs(fixtures::runs()),
         }
     }
 }

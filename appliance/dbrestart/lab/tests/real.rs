@@ -23,15 +23,15 @@ fn cluster(pool_mode: &str) -> Cluster {
 
 /// What must hold after every run, whatever happened in it.
 async fn all_is_well(cluster: &Cluster, load: &Load) {
+    assert!(!cluster.folder.join("journal").exists(), "the journal was left");
+    cluster.postgres().probe(SOON).await.unwrap();
+    // A gate that was killed comes back first.
+    let settled = tokio::time::timeout(Duration::from_secs(30), load.settle()).await;
+    assert!(settled.is_ok(), "clients do not go on; {}", said(cluster));
     assert!(
         !cluster.gate().is_paused(SOON).await.unwrap(),
         "the gate was left paused"
     );
-    cluster.postgres().probe(SOON).await.unwrap();
-    assert!(!cluster.folder.join("journal").exists(), "the journal was left");
-    tokio::time::timeout(Duration::from_secs(30), load.settle())
-        .await
-        .expect("clients go on");
 }
 
 async fn rows(cluster: &Cluster, load: Load) -> load::Balance {
