@@ -14,7 +14,7 @@ use varde_machine::cache_dir;
 use crate::binaries::cargo;
 use crate::error::{Error, Result};
 use crate::image::Built;
-use crate::{image, place, step};
+use crate::{image, place, step, toolbox};
 
 /// Test runner and licence checker: pinned, with the hashes of what is downloaded.
 const TOOLS: &str = "image/xtask/test-tools.txt";
@@ -73,7 +73,9 @@ pub fn command(arguments: &Arguments) -> Result<()> {
             )
         });
         report.step("units", || {
+            toolbox::ensure_on_host("dbus-daemon", "dbus-daemon")?;
             let mut nextest = tools.nextest();
+            nextest.env("VARDE_TOOLBOX", built.toolbox.tree());
             nextest.args(["--workspace", "--exclude", END_TO_END]);
             let done = tests("Running the unit tests", &mut nextest);
             keep_junit(&output.join("junit-units.xml"))?;

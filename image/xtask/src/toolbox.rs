@@ -24,7 +24,7 @@ pub fn ensure() -> Result<Toolbox> {
                 .into(),
         ));
     }
-    ensure_mmdebstrap()?;
+    ensure_on_host("mmdebstrap", "mmdebstrap")?;
     let tree = Toolbox::place()?;
     let part = tree.with_extension("part");
     place::remove_tree(&part)?;
@@ -54,30 +54,31 @@ pub fn is_root() -> Result<bool> {
     Ok(fs::metadata(path).map_err(Error::io("cannot read", path))?.uid() == 0)
 }
 
-/// The one package that the host must have beside Rust.
-fn ensure_mmdebstrap() -> Result<()> {
+/// What the host must have beside Rust: mmdebstrap to make everything, dbus-daemon for the tests of services. Installs
+/// the package where this is a Debian system.
+pub fn ensure_on_host(program: &str, package: &str) -> Result<()> {
     let found = std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join("mmdebstrap").exists()));
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).exists()));
     if found {
         return Ok(());
     }
     if !Path::new("/usr/bin/apt-get").exists() {
-        return Err(Error::Refused(
-            "mmdebstrap is missing: it makes the Debian tree that holds every other tool. Install it with this \
-             system's package manager, for instance: dnf install mmdebstrap"
-                .into(),
-        ));
+        return Err(Error::Refused(format!(
+            "{program} is missing, and this is no Debian system that it could be installed on. Install it with this \
+             system's package manager, for instance: dnf install {package}"
+        )));
     }
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
         command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         command
     };
-    let install = ["install", "--yes", "--no-install-recommends", "mmdebstrap"];
-    if step::run("Installing mmdebstrap", &mut apt(&install), NETWORK).is_ok() {
+    let install = ["install", "--yes", "--no-install-recommends", package];
+    let title = format!("Installing {package}");
+    if step::run(&title, &mut apt(&install), NETWORK).is_ok() {
         return Ok(());
     }
     // The lists of packages may be old, or not there at all in a fresh container.
     step::run("Updating apt's lists", &mut apt(&["update"]), NETWORK)?;
-    step::run("Installing mmdebstrap", &mut apt(&install), NETWORK)
+    step::run(&title, &mut apt(&install), NETWORK)
 }
