@@ -214,7 +214,7 @@ impl Appliance {
             Step::WaitForMatch("(Password|Passord):"),
             Step::Send(&format!("{password}<enter>")),
             Step::WaitGone("login:"),
-            Step::WaitForMatch("Ingenting er galt|Nothing is wrong|Galt nå|Wrong now"),
+            Step::WaitForMatch("Ingenting er galt|Nothing is wrong|Galt n(å|aa)|Wrong now"),
             Step::WaitGone("Henter ..."),
             Step::WaitGone("Loading ..."),
             Step::WaitGone("Kobler til tjenestene"),
