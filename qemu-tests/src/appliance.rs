@@ -15,7 +15,7 @@ use crate::process::Process;
 use crate::screen::Screen;
 use crate::shape::{Build, Shape};
 use crate::shell::Output;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{self, Snapshot};
 
 /// From power on to the login prompt by the full path took 76 s alone on two emulated processors.
 pub const BOOT: Duration = Duration::from_mins(5);
@@ -67,6 +67,9 @@ impl Appliance {
         process
             .line
             .dialogue(&[Step::Send("<enter>"), Step::WaitFor("login:")])?;
+        if let Some(vm) = appliance.shape.running {
+            snapshot::resume(&process, vm)?;
+        }
         Ok(appliance)
     }
 
@@ -185,11 +188,7 @@ impl Appliance {
 
     pub fn dialogue(&self, steps: &[Step<'_>]) -> Result<()> {
         let process = self.process()?;
-        let said = process.line.dialogue(steps);
-        if said.is_err() {
-            process.alive()?;
-        }
-        said
+        process.or_why_it_ended(process.line.dialogue(steps))
     }
 
     pub fn send(&self, keys: &str) -> Result<()> {
@@ -211,10 +210,11 @@ impl Appliance {
         self.dialogue(&[
             Step::WaitFor("login:"),
             Step::Send(&format!("{name}<enter>")),
-            Step::WaitForMatch("(Password|Passord):"),
+            // Raw: an earlier try may have left its prompt on the screen. «Password» or «Passord».
+            Step::WaitForRaw("Pass"),
             Step::Send(&format!("{password}<enter>")),
             Step::WaitGone("login:"),
-            Step::WaitForMatch("Ingenting er galt|Nothing is wrong|Galt n(å|aa)|Wrong now"),
+            Step::WaitForMatch("Alt er i orden|All is well|Galt n(å|aa)|Wrong now"),
             Step::WaitGone("Henter ..."),
             Step::WaitGone("Loading ..."),
             Step::WaitGone("Kobler til tjenestene"),
@@ -224,7 +224,8 @@ impl Appliance {
 
     /// Runs a command in the debug shell, whatever it ends with.
     pub fn run(&self, command: &str) -> Result<Output> {
-        self.process()?.shell.run(command)
+        let process = self.process()?;
+        process.or_why_it_ended(process.shell.run(command))
     }
 
     /// Runs a command in the debug shell, which must succeed, and gives what it said.
@@ -251,13 +252,18 @@ impl Appliance {
         })
     }
 
+    /// What the service knows of a virtual machine.
+    pub fn vm(&self, name: &str) -> Result<Value> {
+        Ok(self.varde(&format!("vm show {name}"))?["vm"].take())
+    }
+
     /// Waits until a virtual machine is in this state, and gives what is known of it then. A machine that comes into a
     /// state that it cannot leave by itself ends the wait at once.
     pub fn vm_in(&self, name: &str, state: &str, bound: Duration) -> Result<Value> {
         let bound = patient(bound);
         let end = Instant::now() + bound;
         loop {
-            let vm = self.varde(&format!("vm show {name}"))?;
+            let vm = self.vm(name)?;
             if vm["state"] == state {
                 return Ok(vm);
             }
@@ -356,10 +362,13 @@ pub(crate) fn machine(build: &Build, shape: &Shape, dir: &Path) -> Result<Machin
 
 /// Waits until the appliance is at its login prompt, its debug shell answers and its boot jobs are done.
 pub(crate) fn boot(process: &Process) -> Result<()> {
+    process.or_why_it_ended(boot_to_login(process))
+}
+
+fn boot_to_login(process: &Process) -> Result<()> {
     process
         .line
-        .dialogue(&[Step::Within(BOOT.as_secs()), Step::WaitForRaw("login:")])
-        .inspect_err(|_| drop(process.alive()))?;
+        .dialogue(&[Step::Within(BOOT.as_secs()), Step::WaitForRaw("login:")])?;
     process.shell.set_up(Duration::from_mins(1))?;
     // Some unit may have failed: then the word is `degraded` and the scenario that looks for that says so.
     let settled = process.shell.run_within(

@@ -100,7 +100,8 @@ impl Process {
 
     /// Takes a saved state and runs on from there.
     pub fn restore(&self, state: &Path) -> Result<()> {
-        self.qmp.borrow_mut().restore_state(state, patient(RESTORE))
+        let restored = self.qmp.borrow_mut().restore_state(state, patient(RESTORE));
+        self.or_why_it_ended(restored)
     }
 
     /// Cuts the power: the machine is gone between two instructions, whatever it was writing.
@@ -133,12 +134,14 @@ impl Process {
         }
     }
 
-    /// An error that says so if QEMU has ended.
-    pub fn alive(&self) -> Result<()> {
-        match self.child.borrow_mut().try_wait().doing("look after QEMU")? {
-            None => Ok(()),
-            Some(status) => Err(gone(status, &self.stderr)),
-        }
+    /// What was said, or, if that is a failure and QEMU has ended, how it ended and its last words.
+    pub fn or_why_it_ended<T>(&self, said: Result<T>) -> Result<T> {
+        said.or_else(|error| {
+            match self.child.borrow_mut().try_wait().doing("look after QEMU")? {
+                None => Err(error),
+                Some(status) => Err(gone(status, &self.stderr)),
+            }
+        })
     }
 }
 

@@ -117,10 +117,22 @@ fn make(build: &Build, shape: &Shape, below: Option<&Snapshot>, dir: &Path) -> R
     Ok(())
 }
 
-/// Starts a virtual machine and waits until its checks have passed.
+/// Starts a virtual machine, waits until its checks have passed, and pauses it: QEMU does not take back the state of an
+/// emulated processor that stood inside a guest. [`resume`] is to follow each time the snapshot is taken.
 fn start(process: &Process, vm: &str) -> Result<()> {
-    let command = format!("varde --lang en vm start {vm} --wait {}", GUEST.as_secs());
-    let output = process.shell.run_within(&command, GUEST)?;
+    let bound = GUEST.as_secs();
+    order(process, &format!("start {vm} --wait {bound}"))?;
+    order(process, &format!("pause {vm} --wait {bound}"))
+}
+
+/// Lets the virtual machine of a restored snapshot go on.
+pub fn resume(process: &Process, vm: &str) -> Result<()> {
+    order(process, &format!("resume {vm} --wait {}", GUEST.as_secs()))
+}
+
+fn order(process: &Process, order: &str) -> Result<()> {
+    let command = format!("varde --lang en vm {order}");
+    let output = process.or_why_it_ended(process.shell.run_within(&command, GUEST))?;
     if output.code == 0 {
         return Ok(());
     }

@@ -77,7 +77,7 @@ fn a_guest_whose_qemu_is_killed_is_shown_as_crashed_with_the_reason() {
             "QEMU killed → on the operator's screen: {:?}",
             killed.elapsed()
         ));
-        let vm = appliance.varde("vm show liten")?;
+        let vm = appliance.vm("liten")?;
         let reason = vm["reason"]["en"].as_str().unwrap_or_default();
         assert!(
             reason.contains("SIGKILL") || reason.contains("signal 9"),
@@ -95,7 +95,7 @@ fn a_guest_whose_qemu_is_killed_is_shown_as_crashed_with_the_reason() {
 fn a_killed_daemon_loses_nothing_whatever_it_was_doing() {
     scenario(|scenario| {
         let appliance = scenario.restored(with_a_running_guest())?;
-        let pid = appliance.varde("vm show liten")?["pid"].clone();
+        let pid = appliance.vm("liten")?["pid"].clone();
         let kill = "systemctl kill --signal=SIGKILL --kill-whom=main varde-hypervisord.service";
 
         // At rest: the guest is not touched, and its state is found again.

@@ -409,9 +409,9 @@ impl Runner {
                 let hint = self.state.words().attached_hint(&vm);
                 let hint = crate::charset::shown(&hint, self.state.display.characters);
                 self.pending.extend_from_slice(self.tty.farewell());
-                self.pending.extend_from_slice(hint.as_bytes());
-                self.pending.extend_from_slice(b"\r\n");
+                // The hint comes last: what the guest wrote may clear the screen.
                 self.pending.extend_from_slice(guest::tail(&before));
+                self.pending.extend_from_slice(format!("\r\n{hint}\r\n").as_bytes());
                 self.guest = Some(guest);
                 self.happen(Event::Attached(vm));
             }
