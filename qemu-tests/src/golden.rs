@@ -1,7 +1,7 @@
 //! Golden screens: what a page looks like, kept as files that people read in a review.
 //!
-//! What differs from run to run (the clock, sizes, hashes) is masked by signs of the same width, so that the layout
-//! still counts. `VARDE_GOLDEN=update` writes the files anew; the version control's diff is then the review.
+//! What differs from run to run (the clock, hashes) is masked by signs of the same width, so that the layout still
+//! counts. A mask that begins at the frame masks a whole row. `VARDE_GOLDEN=update` writes the files anew; the version control's diff is then the review.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -83,6 +83,9 @@ impl Golden {
         for mask in &self.masks {
             text = mask
                 .replace_all(&text, |found: &regex_lite::Captures<'_>| {
+                    if found[0].starts_with('|') {
+                        return "| ~".to_owned();
+                    }
                     found[0]
                         .chars()
                         .map(|char| if char.is_alphanumeric() { '#' } else { char })

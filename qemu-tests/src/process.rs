@@ -136,12 +136,12 @@ impl Process {
 
     /// What was said, or, if that is a failure and QEMU has ended, how it ended and its last words.
     pub fn or_why_it_ended<T>(&self, said: Result<T>) -> Result<T> {
-        said.or_else(|error| {
-            match self.child.borrow_mut().try_wait().doing("look after QEMU")? {
+        said.or_else(
+            |error| match self.child.borrow_mut().try_wait().doing("look after QEMU")? {
                 None => Err(error),
                 Some(status) => Err(gone(status, &self.stderr)),
-            }
-        })
+            },
+        )
     }
 }
 

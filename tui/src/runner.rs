@@ -411,7 +411,8 @@ impl Runner {
                 self.pending.extend_from_slice(self.tty.farewell());
                 // The hint comes last: what the guest wrote may clear the screen.
                 self.pending.extend_from_slice(guest::tail(&before));
-                self.pending.extend_from_slice(format!("\r\n{hint}\r\n").as_bytes());
+                self.pending
+                    .extend_from_slice(format!("\r\n{hint}\r\n").as_bytes());
                 self.guest = Some(guest);
                 self.happen(Event::Attached(vm));
             }

@@ -36,7 +36,10 @@ pub async fn run(context: &Context, vm: &str) -> Result<(), Error> {
     let raw = Raw::enter().map_err(|error| Error::io("set up", "the terminal", error))?;
     show(&written).map_err(|error| Error::io("write to", "the terminal", error))?;
     // After what the guest wrote, which may clear the screen; the terminal is raw.
-    eprint!("\r\n{}\r\n", context.output.word("Ctrl-] avslutter.", "Ctrl-] leaves."));
+    eprint!(
+        "\r\n{}\r\n",
+        context.output.word("Ctrl-] avslutter.", "Ctrl-] leaves.")
+    );
     let joined = join(stream);
     drop(raw);
     eprintln!();

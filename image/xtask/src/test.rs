@@ -96,9 +96,6 @@ pub fn command(arguments: &Arguments) -> Result<()> {
             nextest.env("VARDE_SITE", site);
             nextest.args(["-E", "binary(acceptance)"]);
         }
-        if arguments.site.is_some() || !arguments.scenarios.is_empty() {
-            nextest.arg("--ignore-default-filter");
-        }
         nextest.args(&arguments.scenarios);
         let done = tests("Running the scenarios", &mut nextest);
         keep_junit(&output.join("junit-end-to-end.xml"))?;
