@@ -47,7 +47,7 @@ texts! {
     since(state, when): "{state} siden {when}" | "{state} since {when}";
     no_address: "ingen adresse oppgitt" | "no address declared";
     size: "Størrelse" | "Size";
-    cpus_and_memory(cpus, memory): "{cpus} prosessorer, {memory} minne" | "{cpus} processors, {memory} memory";
+    cpus_and_memory(cpus, memory): "prosessorer: {cpus}, minne: {memory}" | "processors: {cpus}, memory: {memory}";
     autostart: "Starter selv" | "Autostart";
     process: "Prosess" | "Process";
     uses: "Bruker nå" | "Uses now";
