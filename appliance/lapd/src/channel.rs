@@ -369,9 +369,14 @@ impl DChannel {
         }
     }
 
+    /// An event from management; what comes of it is said before anything else is.
     fn tell(&mut self, now: Duration, ces: Ces, event: Event, with: With) {
-        if let Some(link) = self.links.get_mut(&ces) {
-            link.handle(now, event, with);
+        let Some(link) = self.links.get_mut(&ces) else {
+            return;
+        };
+        link.handle(now, event, with);
+        for effect in link.take_effects() {
+            self.effect(now, ces, effect);
         }
     }
 }
