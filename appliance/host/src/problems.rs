@@ -132,8 +132,8 @@ fn clock(system: &SystemState) -> Option<Problem> {
             "The clock is not kept right by a time server",
         ),
         remedy: Text::new(
-            "Sammenlign klokka på skjermen med en annen: tidene i logg og endringer følger den",
-            "Compare the clock on the screen with another one: the times in logs and records follow it",
+            "Skriv en tidstjener som nås herfra i «ntp» i site.toml: tidene i logg og endringer følger klokka",
+            "Write a time server that can be reached from here in \"ntp\" of site.toml: the times in logs and records follow the clock",
         ),
     })
 }

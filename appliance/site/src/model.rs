@@ -3,7 +3,7 @@
 //! Sizes are bytes, times seconds. Names are unique in their table and match `[a-z][a-z0-9-]{0,30}`, so that they
 //! can stand in a unit name, an interface name and a path.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,8 @@ pub struct SiteInfo {
     pub downtime_cost: u64,
     /// The console locks after so many seconds without a key.
     pub idle_lock: u64,
+    /// Time servers, best first. None: those that a DHCP server outside names.
+    pub ntp: Vec<IpAddr>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

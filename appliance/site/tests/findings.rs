@@ -174,6 +174,15 @@ fn sizes_and_times() {
         "title = \"Nordsjø\"\nidle_lock = \"5 s\"",
         &["6:13 \"5 s\" is out of range: from 30 s to 24 h | Write for instance idle_lock = \"10 min\""],
     );
+    change(
+        "title = \"Nordsjø\"",
+        "title = \"Nordsjø\"\nntp = [\"10.0.0.1\", \"ntp.uio.no\", \"0.0.0.0\", \"10.0.0.1\"]",
+        &[
+            "6:20 \"ntp.uio.no\" is no IP address; Varde looks up no names | Write for instance ntp = [\"192.0.2.123\"]",
+            "6:34 0.0.0.0 is not the address of one server | Write for instance ntp = [\"192.0.2.123\"]",
+            "6:45 The time server 10.0.0.1 is there twice | Remove one of them",
+        ],
+    );
 }
 
 #[test]

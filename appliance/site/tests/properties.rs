@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fmt::Write;
+use std::net::IpAddr;
 
 use proptest::prelude::*;
 use varde_site::{
@@ -30,13 +31,14 @@ fn write(site: &Site) -> String {
     let language = if info.language == Language::Nb { "nb" } else { "en" };
     writeln!(
         text,
-        "name = {}\ntitle = {}\ncounties = {}\nlanguage = \"{language}\"\ntimezone = {}\ndowntime_cost = {}\nidle_lock = \"{} s\"",
+        "name = {}\ntitle = {}\ncounties = {}\nlanguage = \"{language}\"\ntimezone = {}\ndowntime_cost = {}\nidle_lock = \"{} s\"\nntp = {}",
         quoted(&info.name),
         quoted(&info.title),
         list(&info.counties),
         quoted(&info.timezone),
         info.downtime_cost,
-        info.idle_lock
+        info.idle_lock,
+        list(&info.ntp.iter().map(ToString::to_string).collect::<Vec<_>>())
     )
     .unwrap();
     for account in &site.accounts {
@@ -234,6 +236,13 @@ fn machines(zones: Vec<Zone>) -> impl Strategy<Value = Vec<Vm>> {
     })
 }
 
+fn time_server() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![
+        (1u8..=223, any::<[u8; 3]>()).prop_map(|(a, [b, c, d])| IpAddr::from([a, b, c, d])),
+        any::<[u16; 7]>().prop_map(|[b, c, d, e, f, g, h]| IpAddr::from([0x2001, b, c, d, e, f, g, h])),
+    ]
+}
+
 prop_compose! {
     fn site()(
         name in name("site", 0),
@@ -243,6 +252,7 @@ prop_compose! {
         timezone in proptest::sample::select(vec!["Europe/Oslo", "UTC", "Arctic/Longyearbyen"]),
         downtime_cost in 0u64..=1_000_000_000,
         idle_lock in 30u64..=86_400,
+        ntp in proptest::collection::btree_set(time_server(), 0..4),
         admin in title(),
         operator in proptest::option::of(title()),
         (zones, vms) in (zone(1), zone(2)).prop_flat_map(|(a, b)| {
@@ -258,6 +268,7 @@ prop_compose! {
             site: SiteInfo {
                 name, title, downtime_cost, idle_lock,
                 counties: counties.into_iter().collect(),
+                ntp: ntp.into_iter().collect(),
                 language: if english { Language::En } else { Language::Nb },
                 timezone: timezone.to_owned(),
             },

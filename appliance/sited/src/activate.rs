@@ -1,4 +1,4 @@
-//! Has the active generation rendered and the network told, over the bus.
+//! Has the active generation rendered, and the service manager and the network told, over the bus.
 
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ const NETWORK: &str = "org.freedesktop.network1";
 trait Manager {
     fn subscribe(&self) -> zbus::Result<()>;
     fn restart_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
+    fn reload(&self) -> zbus::Result<()>;
 
     #[zbus(signal)]
     fn job_removed(&self, id: u32, job: OwnedObjectPath, unit: String, result: String) -> zbus::Result<()>;
@@ -51,11 +52,15 @@ pub(crate) async fn render(connection: &Connection) -> Result<(), Failure> {
     })?
 }
 
-async fn render_unbounded(connection: &Connection) -> Result<(), Failure> {
-    let manager = ManagerProxy::builder(connection)
+async fn manager(connection: &Connection) -> zbus::Result<ManagerProxy<'static>> {
+    ManagerProxy::builder(connection)
         .cache_properties(zbus::proxy::CacheProperties::No)
         .build()
-        .await?;
+        .await
+}
+
+async fn render_unbounded(connection: &Connection) -> Result<(), Failure> {
+    let manager = manager(connection).await?;
     match manager.subscribe().await {
         // By an earlier change over the same connection.
         Err(zbus::Error::MethodError(name, ..)) if name == "org.freedesktop.systemd1.AlreadySubscribed" => {}
@@ -87,6 +92,19 @@ async fn render_unbounded(connection: &Connection) -> Result<(), Failure> {
             format!("{UNIT} mislyktes ({}). Se i loggen hvorfor", ended.result()),
             format!("{UNIT} failed ({}). The log says why", ended.result()),
         ));
+    }
+}
+
+/// Has systemd read its units anew: in which order machines stop has changed. It knows the order of those that run.
+pub(crate) async fn reload_units(connection: &Connection) -> Result<(), Failure> {
+    let manager = manager(connection).await?;
+    match timeout(BOUND, manager.reload()).await {
+        Ok(done) => done.map_err(Failure::from),
+        Err(_) => Err(Failure::new(
+            FailureKind::Unknown,
+            "systemd svarte ikke på at maskinenes rekkefølge er endret",
+            "systemd did not answer that the order of machines has changed",
+        )),
     }
 }
 

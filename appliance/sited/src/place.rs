@@ -111,9 +111,16 @@ fn remove_others(
         let entry = entry.map_err(|error| Error::io("read", &path, error))?;
         let name = entry.file_name();
         let ours = name.to_string_lossy().starts_with(prefix);
-        if ours && !tree.contains_key(&folder.join(&name)) {
+        let declared = folder.join(&name);
+        if ours && !tree.keys().any(|path| path.starts_with(&declared)) {
             let path = entry.path();
-            fs::remove_file(&path).map_err(|error| Error::io("remove", &path, error))?;
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let removed = if is_folder {
+                fs::remove_dir_all(&path)
+            } else {
+                fs::remove_file(&path)
+            };
+            removed.map_err(|error| Error::io("remove", &path, error))?;
             placed.removed.push(path);
         }
     }
@@ -161,6 +168,24 @@ mod tests {
         assert_eq!(placed.written, [path("run/userdb/ola.user")]);
         assert_eq!(placed.removed.len(), 3);
         assert!(path("run/systemd/network/20-other.network").exists());
+    }
+
+    #[test]
+    fn a_folder_goes_when_nothing_in_it_is_declared() {
+        let root = tempfile::tempdir().unwrap();
+        let drop_in = "/run/systemd/system/varde-vm@web.service.d/50-varde-order.conf";
+        let others = root.path().join("run/systemd/system/varde-vm@.service.d");
+        place(root.path(), &tree(&[(drop_in, "[Unit]\n", false)]), None).unwrap();
+        assert_eq!(
+            place(root.path(), &tree(&[(drop_in, "[Unit]\n", false)]), None).unwrap(),
+            Placed::default()
+        );
+        fs::create_dir_all(root.path().join("run/systemd/system/session-1.scope.d")).unwrap();
+        let placed = place(root.path(), &Tree::new(), None).unwrap();
+        let gone = root.path().join("run/systemd/system/varde-vm@web.service.d");
+        assert_eq!(placed.removed, [gone.as_path()]);
+        assert!(!gone.exists() && !others.exists());
+        assert!(root.path().join("run/systemd/system/session-1.scope.d").exists());
     }
 
     #[test]

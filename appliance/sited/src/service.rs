@@ -103,6 +103,8 @@ impl Service {
     /// Makes a checked file the active generation and the system like it, or leaves both as they were.
     async fn activate(&self, connection: &Connection, text: String, origin: Origin) -> Result<u64, Failure> {
         let before = self.with(Store::active_number).await?;
+        // Where the one before cannot be read, its order cannot be known to be the same.
+        let order_before = self.with(Store::active).await.ok().flatten().map(order);
         let when = now();
         let number = self
             .with(move |store| {
@@ -113,10 +115,8 @@ impl Service {
                 }
             })
             .await?;
-        if let Err(failure) = activate::render(connection).await {
-            return Err(self.go_back(connection, before, number, failure).await);
-        }
-        if let Err(failure) = activate::reload_network(connection).await {
+        let reordered = order_before != Some(order(self.active().await?));
+        if let Err(failure) = put_to_use(connection, reordered).await {
             return Err(self.go_back(connection, before, number, failure).await);
         }
         println!("generation {number} is active");
@@ -161,8 +161,7 @@ impl Service {
 
     async fn return_to(&self, connection: &Connection, before: u64) -> Result<(), Failure> {
         self.with(move |store| store.writer()?.activate(before)).await?;
-        activate::render(connection).await?;
-        activate::reload_network(connection).await
+        put_to_use(connection, true).await
     }
 
     /// Records, does and announces a change.
@@ -191,6 +190,21 @@ impl Service {
         }
         begun.end(result).await
     }
+}
+
+/// Makes the system like the active generation.
+async fn put_to_use(connection: &Connection, reordered: bool) -> Result<(), Failure> {
+    activate::render(connection).await?;
+    if reordered {
+        activate::reload_units(connection).await?;
+    }
+    activate::reload_network(connection).await
+}
+
+/// Which machines stop before which: each with those that it needs.
+fn order(active: Active) -> Vec<(String, Vec<String>)> {
+    let needs = active.site.vms.into_iter().map(|vm| (vm.name, vm.after));
+    needs.filter(|(_, after)| !after.is_empty()).collect()
 }
 
 /// What is to become the active generation, and how that is recorded.

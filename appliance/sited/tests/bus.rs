@@ -50,6 +50,7 @@ struct Systemd {
     results: Arc<Mutex<Vec<&'static str>>>,
     rendered: Arc<Mutex<Vec<Option<u64>>>>,
     subscribed: Arc<Mutex<bool>>,
+    reloads: Arc<Mutex<usize>>,
     store: Store,
 }
 
@@ -71,6 +72,10 @@ impl Systemd {
             ));
         }
         Ok(())
+    }
+
+    fn reload(&self) {
+        *self.reloads.lock().unwrap() += 1;
     }
 
     async fn restart_unit(
@@ -139,6 +144,7 @@ impl World {
             results: Arc::default(),
             rendered: Arc::default(),
             subscribed: Arc::default(),
+            reloads: Arc::default(),
             store: store.clone(),
         };
         let services = bus.connect().await;
@@ -273,6 +279,19 @@ async fn a_site_is_applied_as_it_is_shown_and_gone_back_from() {
     assert_eq!(site.apply(DEMO, "").await.unwrap(), 3);
     assert_eq!(site.history().await.unwrap().len(), 3);
     assert_eq!(world.rendered(), [Some(2), Some(3), Some(3)]);
+}
+
+#[tokio::test]
+async fn systemd_is_told_when_machines_stop_in_another_order() {
+    let world = World::start().await;
+    let reloads = || *world.systemd.reloads.lock().unwrap();
+    let changed = DEMO.replace("cpus = 1", "cpus = 2");
+    world.site.apply(&changed, "").await.unwrap();
+    assert_eq!(reloads(), 0, "nothing that systemd has to know");
+    let (first, second) = changed.rsplit_once("after = []").unwrap();
+    let reordered = format!("{first}after = [\"journal-db\"]{second}");
+    world.site.apply(&reordered, "").await.unwrap();
+    assert_eq!(reloads(), 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! `[site]`
 
+use std::net::IpAddr;
+
 use super::names::{self, LONGEST};
 use super::quantity;
 use super::reader::{Key, Reader, Table, Wrong, key};
@@ -14,6 +16,7 @@ pub(super) const KEYS: &[Key] = &[
     key("timezone", "\"Europe/Oslo\""),
     key("downtime_cost", "50000"),
     key("idle_lock", "\"10 min\""),
+    key("ntp", "[\"192.0.2.123\"]"),
 ];
 
 const DOWNTIME_COST: u64 = 50_000;
@@ -32,6 +35,7 @@ pub(super) fn read(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Option<Sit
     let idle_lock = table.parsed(reader, "idle_lock", |text| {
         quantity::time(text, &(30..=24 * 3600))
     });
+    let ntp = time_servers(reader, table);
     Some(SiteInfo {
         name: name?.value,
         title: title?.value,
@@ -40,6 +44,7 @@ pub(super) fn read(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Option<Sit
         timezone: timezone.map_or_else(|| "Europe/Oslo".to_owned(), |at| at.value),
         downtime_cost: downtime_cost.map_or(DOWNTIME_COST, |at| at.value),
         idle_lock: idle_lock.map_or(IDLE_LOCK, |at| at.value),
+        ntp,
     })
 }
 
@@ -84,4 +89,37 @@ fn counties(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Vec<String> {
         }
     }
     counties
+}
+
+fn time_servers(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Vec<IpAddr> {
+    let mut servers: Vec<IpAddr> = Vec::new();
+    for item in table.texts(reader, "ntp") {
+        let wrong = match item.value.parse::<IpAddr>() {
+            Ok(server) if servers.contains(&server) => Wrong::new(
+                format!("Tidstjeneren {server} står to ganger"),
+                format!("The time server {server} is there twice"),
+            )
+            .remedy("Ta bort den ene", "Remove one of them"),
+            Ok(server) if server.is_unspecified() || server.is_multicast() => Wrong::new(
+                format!("{server} er ikke adressen til én tjener"),
+                format!("{server} is not the address of one server"),
+            ),
+            Ok(server) => {
+                servers.push(server);
+                continue;
+            }
+            Err(_) => Wrong::new(
+                format!(
+                    "«{}» er ingen IP-adresse; Varde slår ikke opp navn",
+                    clip(item.value)
+                ),
+                format!(
+                    "\"{}\" is no IP address; Varde looks up no names",
+                    clip(item.value)
+                ),
+            ),
+        };
+        table.wrong(reader, "ntp", item.at, wrong);
+    }
+    servers
 }

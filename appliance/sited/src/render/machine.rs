@@ -1,8 +1,11 @@
-//! What the machine is called, what time it is there, and what its login screen says.
+//! What the machine is called, what time it is there, which keyboard it has, and what its login screen says.
 
 use varde_site::{Language, Site, Text};
 
 use super::{Notice, Tree, file, link};
+
+pub(super) const TIME_FOLDER: &str = "/run/systemd/timesyncd.conf.d";
+pub(super) const TIME_PREFIX: &str = "50-varde-";
 
 pub(super) fn render(site: &Site, notice: Notice<'_>, tree: &mut Tree) {
     file(tree, "/etc/hostname", format!("{}\n", site.site.name));
@@ -12,6 +15,24 @@ pub(super) fn render(site: &Site, notice: Notice<'_>, tree: &mut Tree) {
         format!("../usr/share/zoneinfo/{}", site.site.timezone),
     );
     file(tree, "/etc/issue", issue(site, notice));
+    file(tree, "/etc/vconsole.conf", keyboard(site.site.language));
+    if !site.site.ntp.is_empty() {
+        let servers: Vec<String> = site.site.ntp.iter().map(ToString::to_string).collect();
+        file(
+            tree,
+            format!("{TIME_FOLDER}/{TIME_PREFIX}ntp.conf"),
+            format!("[Time]\nNTP={}\n", servers.join(" ")),
+        );
+    }
+}
+
+/// As vconsole.conf(5) has it. The font has the letters of Western Europe and the lines of boxes.
+fn keyboard(language: Language) -> String {
+    let keymap = match language {
+        Language::Nb => "no-latin1",
+        Language::En => "us",
+    };
+    format!("KEYMAP={keymap}\nFONT=lat9w-16\n")
 }
 
 /// The login screen comes before anybody could tell what the terminal can show, so it keeps to ASCII.

@@ -3,6 +3,7 @@
 mod accounts;
 mod machine;
 mod network;
+mod order;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,8 +24,14 @@ pub enum Node {
     Link(PathBuf),
 }
 
-/// Folders where a file that is not in the tree, and whose name begins so, is one of ours that is no longer declared.
-pub const OWNED: &[(&str, &str)] = &[(accounts::FOLDER, ""), (network::FOLDER, network::PREFIX)];
+/// Folders where a file or a folder that has no part in the tree, and whose name begins so, is one of ours that is no
+/// longer declared.
+pub const OWNED: &[(&str, &str)] = &[
+    (accounts::FOLDER, ""),
+    (network::FOLDER, network::PREFIX),
+    (order::FOLDER, order::PREFIX),
+    (machine::TIME_FOLDER, machine::TIME_PREFIX),
+];
 
 /// What the login screen says besides the name of the site.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,6 +46,7 @@ pub fn render(site: &Site, notice: Notice<'_>) -> Tree {
     let mut tree = Tree::new();
     accounts::render(site, &mut tree);
     network::render(site, &mut tree);
+    order::render(site, &mut tree);
     machine::render(site, notice, &mut tree);
     tree
 }
