@@ -62,7 +62,8 @@ impl Services {
             let result = match this.client() {
                 Ok(client) => timeout(ACTION, client.perform(&action))
                     .await
-                    .unwrap_or_else(|_| Err(late())),
+                    .unwrap_or_else(|_| Err(late()))
+                    .map(|done| done.text),
                 Err(failure) => Err(failure),
             };
             let _ = this.events.send(Event::Performed { action, result }).await;

@@ -94,6 +94,14 @@ impl Action {
     }
 }
 
+/// What came of an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    pub text: Text,
+    /// The generation that is active because of it.
+    pub generation: Option<u64>,
+}
+
 /// No answer after this long counts as unknown. Long enough for what answers last: a generation that is being put to
 /// use, and a check of years of records.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -131,8 +139,9 @@ impl Client {
     }
 
     /// Asks the service, and says what came of it.
-    pub async fn perform(&self, action: &Action) -> Result<Text, Failure> {
-        let said = match action {
+    pub async fn perform(&self, action: &Action) -> Result<Done, Failure> {
+        let mut generation = None;
+        let text = match action {
             Action::StartVm { vm, why } => {
                 self.hypervisor.start(vm, why).await?;
                 Text::new(format!("{vm} starter"), format!("{vm} is starting"))
@@ -158,16 +167,21 @@ impl Client {
             }
             Action::ApplySite { toml, why } => {
                 let number = self.site.apply(toml, why).await?;
+                generation = Some(number);
                 Text::new(
                     format!("Generasjon {number} er tatt i bruk"),
                     format!("Generation {number} is active"),
                 )
             }
-            Action::RollBackSite { generation, why } => {
-                let number = self.site.roll_back(*generation, why).await?;
+            Action::RollBackSite {
+                generation: older,
+                why,
+            } => {
+                let number = self.site.roll_back(*older, why).await?;
+                generation = Some(number);
                 Text::new(
-                    format!("Generasjon {number} er tatt i bruk, lik generasjon {generation}"),
-                    format!("Generation {number} is active, the same as generation {generation}"),
+                    format!("Generasjon {number} er tatt i bruk, lik generasjon {older}"),
+                    format!("Generation {number} is active, the same as generation {older}"),
                 )
             }
             Action::RestartDatabase { database, at, why } => {
@@ -221,6 +235,6 @@ impl Client {
                 Text::new("Verten slås av", "The host powers off")
             }
         };
-        Ok(said)
+        Ok(Done { text, generation })
     }
 }

@@ -18,7 +18,7 @@ mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use client::{Action, Client};
+pub use client::{Action, Client, Done};
 pub use error::{Failure, FailureKind};
 pub use role::Verb;
 pub use stream::next;

@@ -49,8 +49,8 @@ pub async fn run(context: &Context, verb: DbVerb) -> Result<(), Error> {
 }
 
 async fn act(context: &Context, action: &Action) -> Result<(), Error> {
-    let said = context.client.perform(action).await?;
-    context.output.said(&said)
+    let done = context.client.perform(action).await?;
+    context.output.done(&done)
 }
 
 async fn hold(context: &Context, change: DbChange, hold: bool) -> Result<(), Error> {

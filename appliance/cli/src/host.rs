@@ -120,13 +120,13 @@ pub async fn log(context: &Context, log: Log) -> Result<(), Error> {
 }
 
 pub async fn reboot(context: &Context, why: String) -> Result<(), Error> {
-    let said = context.client.perform(&Action::Reboot { why }).await?;
-    context.output.said(&said)
+    let done = context.client.perform(&Action::Reboot { why }).await?;
+    context.output.done(&done)
 }
 
 pub async fn power_off(context: &Context, why: String) -> Result<(), Error> {
-    let said = context.client.perform(&Action::PowerOff { why }).await?;
-    context.output.said(&said)
+    let done = context.client.perform(&Action::PowerOff { why }).await?;
+    context.output.done(&done)
 }
 
 /// A moment in the appliance's own time zone, to the second. Empty for never.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use serde_json::json;
-use varde_bus::{Language, Text};
+use varde_bus::{Done, Language, Text};
 
 use crate::error::Error;
 
@@ -27,11 +27,20 @@ impl Output {
         }
     }
 
-    /// Prints what came of a change.
+    /// Prints a sentence about something that was looked at or done.
     pub fn said(&self, text: &Text) -> Result<(), Error> {
         self.answer(&json!({ "done": text }), |output| {
             format!("{}\n", output.text(text))
         })
+    }
+
+    /// Prints what came of an action.
+    pub fn done(&self, done: &Done) -> Result<(), Error> {
+        let mut answer = json!({ "done": done.text });
+        if let Some(generation) = done.generation {
+            answer["generation"] = generation.into();
+        }
+        self.answer(&answer, |output| format!("{}\n", output.text(&done.text)))
     }
 
     pub fn text<'a>(&self, text: &'a Text) -> &'a str {

@@ -26,11 +26,11 @@ pub async fn run(context: &Context, verb: SiteVerb) -> Result<(), Error> {
             context.output.answer(&json!({ "diff": diff }), |_| diff.clone())
         }
         SiteVerb::Rollback { generation, why } => {
-            let said = context
+            let done = context
                 .client
                 .perform(&Action::RollBackSite { generation, why })
                 .await?;
-            context.output.said(&said)
+            context.output.done(&done)
         }
     }
 }
@@ -64,8 +64,8 @@ async fn check(context: &Context, file: &Path) -> Result<(), Error> {
 async fn apply(context: &Context, file: &Path, why: String) -> Result<(), Error> {
     let toml = read(file)?;
     require_sound(context, file, &toml).await?;
-    let said = context.client.perform(&Action::ApplySite { toml, why }).await?;
-    context.output.said(&said)
+    let done = context.client.perform(&Action::ApplySite { toml, why }).await?;
+    context.output.done(&done)
 }
 
 async fn history(context: &Context) -> Result<(), Error> {

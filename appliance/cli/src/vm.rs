@@ -43,8 +43,8 @@ pub async fn run(context: &Context, verb: VmVerb) -> Result<(), Error> {
 }
 
 async fn act(context: &Context, action: &Action) -> Result<(), Error> {
-    let said = context.client.perform(action).await?;
-    context.output.said(&said)
+    let done = context.client.perform(action).await?;
+    context.output.done(&done)
 }
 
 /// Asks for a change and, if wanted, waits until the machine has come to where it should be.

@@ -64,6 +64,10 @@ async fn every_verb_answers_in_json_and_in_words() {
             ["audit", "verify"] => assert_eq!(shape::<Verdict>(&answer).faults, []),
             ["site", "show"] => assert_eq!(answer, json!({ "toml": "# generation 0\nversion = 1\n" })),
             ["site", "diff", _] => assert_eq!(answer, json!({ "diff": "--- 1\n+++ 0\n" })),
+            ["site", "apply" | "rollback", ..] => {
+                assert_eq!(answer["generation"], 3, "{answer}");
+                assert!(answer["done"]["en"].is_string(), "{answer}");
+            }
             ["vm", "scrollback", _] => {
                 assert_eq!(answer, json!({ "scrollback": "\u{1b}[31mdb login:\r\n" }));
             }
