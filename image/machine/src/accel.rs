@@ -49,7 +49,7 @@ impl Accel {
         Ok(found)
     }
 
-    pub(crate) fn option(self) -> &'static str {
+    pub fn option(self) -> &'static str {
         match self {
             Self::Kvm => "kvm",
             Self::Tcg => "tcg,thread=multi,tb-size=1024",

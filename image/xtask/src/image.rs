@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use varde_machine::Toolbox;
 use varde_machine::keys::Key;
@@ -28,6 +29,16 @@ impl Built {
 
     pub fn kernel(&self) -> PathBuf {
         self.image.join("varde.vmlinuz")
+    }
+
+    /// Tells a program of the end-to-end framework what was built.
+    pub fn tell(&self, command: &mut Command) -> Result<()> {
+        command.env("VARDE_TOOLBOX", self.toolbox.tree());
+        command.env("VARDE_IMAGE", self.disk());
+        command.env("VARDE_KERNEL", self.kernel());
+        command.env("VARDE_MEDIA", &self.media);
+        command.env("VARDE_CACHE", place::cache("")?);
+        Ok(())
     }
 }
 
@@ -126,7 +137,7 @@ fn build(toolbox: &Toolbox, binaries: &Path, dir: &Path) -> Result<()> {
 
 /// The toolbox's mirrors in the form that mkosi takes instead of a list of its own, which has a repository of debug
 /// symbols that not every mirror carries.
-fn apt_sources(toolbox: &Toolbox) -> Result<PathBuf> {
+pub fn apt_sources(toolbox: &Toolbox) -> Result<PathBuf> {
     let list = toolbox.tree().join("etc/apt/sources.list");
     let lines = fs::read_to_string(&list).map_err(Error::io("cannot read", &list))?;
     let tree = place::cache("work")?.join("sandbox");

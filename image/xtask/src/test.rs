@@ -9,7 +9,6 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use varde_machine::cache_dir;
 
 use crate::binaries::cargo;
 use crate::error::{Error, Result};
@@ -85,11 +84,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     report.step("end-to-end", || {
         let mut nextest = tools.nextest();
         nextest.args(["--package", END_TO_END]);
-        nextest.env("VARDE_TOOLBOX", built.toolbox.tree());
-        nextest.env("VARDE_IMAGE", built.disk());
-        nextest.env("VARDE_KERNEL", built.kernel());
-        nextest.env("VARDE_MEDIA", &built.media);
-        nextest.env("VARDE_CACHE", cache_dir()?);
+        built.tell(&mut nextest)?;
         nextest.env("VARDE_TEST_OUTPUT", &output);
         if let Some(site) = &arguments.site {
             let site = std::path::absolute(site).map_err(Error::io("cannot find", site))?;

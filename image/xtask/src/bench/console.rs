@@ -2,28 +2,17 @@
 //!
 //! The console's own program measures, by playing an operator's tour through both, and prints one JSON object.
 
-use serde_json::Value;
-
+use super::figures;
 use super::table::Table;
 use crate::binaries;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 pub fn bench() -> Result<()> {
     eprintln!("Measuring what the console sends");
-    let output = binaries::cargo()
-        .args(["run", "--quiet", "--locked", "--package", "varde-console"])
-        .args(["--example", "console_bytes"])
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .map_err(|source| Error::Start {
-            program: "cargo".into(),
-            source,
-            remedy: "It comes with Rust.",
-        })?;
-    let figures: Value = serde_json::from_slice(&output.stdout).map_err(|source| Error::Json {
-        what: "the figures of the console",
-        source,
-    })?;
+    let mut cargo = binaries::cargo();
+    cargo.args(["run", "--quiet", "--locked", "--package", "varde-console"]);
+    cargo.args(["--example", "console_bytes"]);
+    let figures = figures(&mut cargo)?;
     let bytes = |name: &str| figures[name].to_string();
     let mut table = Table::new(
         "console",

@@ -82,6 +82,12 @@ impl Table {
     }
 }
 
+/// The middle of some figures; of an even number the higher of the two.
+pub fn median(figures: &mut [f64]) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
