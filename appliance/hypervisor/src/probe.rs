@@ -2,11 +2,14 @@
 //!
 //! `/dev/kvm` can exist and not work: on a machine that is itself virtual, real-mode firmware may run well and the first
 //! 64-bit code fail. So UEFI firmware is booted, which runs in long mode with paging, and it must come as far as
-//! looking for something to boot. The answer holds until the next boot.
+//! looking for something to boot. The answer holds until the next boot. Who runs the appliance as a virtual machine may
+//! know the answer and give it as a credential.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::Read;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -43,15 +46,28 @@ impl fmt::Display for Accelerator {
 impl Accelerator {
     /// What the probe of this boot wrote; emulation, which is always right, if it did not.
     pub fn read(paths: &Paths) -> Self {
-        match std::fs::read_to_string(paths.accelerator()) {
-            Ok(text) if text.trim() == "kvm" => Self::Kvm,
-            _ => Self::Tcg,
+        let text = std::fs::read_to_string(paths.accelerator()).ok();
+        text.and_then(|text| Self::parse(&text)).unwrap_or(Self::Tcg)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        match text.trim() {
+            "kvm" => Some(Self::Kvm),
+            "tcg" => Some(Self::Tcg),
+            _ => None,
         }
     }
 }
 
+/// The credential that tells the answer.
+const TOLD: &str = "varde.accelerator";
+
 /// Finds out. Says on standard error why KVM is not used.
 pub fn probe(paths: &Paths) -> Accelerator {
+    if let Some(told) = told(std::env::var_os("CREDENTIALS_DIRECTORY").as_deref()) {
+        eprintln!("the credential {TOLD} says {told}; nothing was tried");
+        return told;
+    }
     match boot_firmware(paths) {
         Ok(()) => Accelerator::Kvm,
         Err(reason) => {
@@ -59,6 +75,18 @@ pub fn probe(paths: &Paths) -> Accelerator {
             Accelerator::Tcg
         }
     }
+}
+
+fn told(credentials: Option<&OsStr>) -> Option<Accelerator> {
+    // Without the credential, or with one that cannot be read, we find out ourselves.
+    let text = std::fs::read_to_string(Path::new(credentials?).join(TOLD)).ok()?;
+    Accelerator::parse(&text).or_else(|| {
+        eprintln!(
+            "the credential {TOLD} says {:?}, which is neither kvm nor tcg; trying it out",
+            text.trim()
+        );
+        None
+    })
 }
 
 fn boot_firmware(paths: &Paths) -> Result<(), String> {
@@ -121,4 +149,24 @@ fn wait_for_firmware(mut from: UnixStream) -> Result<(), String> {
 fn last_line(said: &[u8]) -> String {
     let text = String::from_utf8_lossy(said);
     text.lines().last().unwrap_or("it said nothing").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_tells_the_answer_and_a_wrong_one_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(told(Some(dir.path().as_os_str())), None);
+        for (text, answer) in [
+            ("kvm\n", Some(Accelerator::Kvm)),
+            ("tcg", Some(Accelerator::Tcg)),
+            ("hvf", None),
+        ] {
+            std::fs::write(dir.path().join(TOLD), text).unwrap();
+            assert_eq!(told(Some(dir.path().as_os_str())), answer, "{text}");
+        }
+        assert_eq!(told(None), None);
+    }
 }
