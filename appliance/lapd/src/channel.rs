@@ -59,7 +59,7 @@ impl DChannel {
                 let user = tei::User::new(config.seed, parameters.t202, parameters.n202, fixed);
                 Management::User(user)
             }
-            (Side::Network, None) => Management::Network(tei::Network::new(config.seed, parameters.t201)),
+            (Side::Network, None) => Management::Network(tei::Network::new(parameters.t201)),
             (Side::Network, Some(_)) => Management::None,
         };
         let mut channel = Self {

@@ -79,8 +79,9 @@ pub struct Config {
     pub side: Side,
     pub arrangement: Arrangement,
     pub parameters: Parameters,
-    /// Where the reference numbers of TEI management start. Two terminals on a bus must not start alike, so take it
-    /// from the system's random numbers; a recorded line is replayed with the same.
+    /// Where the reference numbers that a terminal draws for TEI management start; a network side draws none. Two
+    /// terminals on a bus must not start alike, so take it from the system's random numbers. A recorded line is
+    /// replayed with the same.
     pub seed: u64,
 }
 

@@ -59,12 +59,22 @@ pub fn is_root() -> Result<bool> {
 pub fn ensure_on_host(program: &str, package: &str) -> Result<()> {
     let found = std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).exists()));
-    if found {
-        return Ok(());
+    if found { Ok(()) } else { install(program, package) }
+}
+
+/// The same for a library that a test's peer is built with, known by its header.
+pub fn ensure_library_on_host(header: &str, package: &str) -> Result<()> {
+    if Path::new("/usr/include").join(header).exists() {
+        Ok(())
+    } else {
+        install(header, package)
     }
+}
+
+fn install(missing: &str, package: &str) -> Result<()> {
     if !Path::new("/usr/bin/apt-get").exists() {
         return Err(Error::Refused(format!(
-            "{program} is missing, and this is no Debian system that it could be installed on. Install it with this \
+            "{missing} is missing, and this is no Debian system that it could be installed on. Install it with this \
              system's package manager, for instance: dnf install {package}"
         )));
     }

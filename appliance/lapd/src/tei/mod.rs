@@ -44,7 +44,7 @@ const TYPES: [TeiMessageType; 7] = [
 /// | octet | what |
 /// |---|---|
 /// | 0 | management entity, 0x0f |
-/// | 1, 2 | reference number Ri |
+/// | 1, 2 | reference number Ri: drawn by the user side for a request, repeated in its answer, drawn anew for a check response; else 0 |
 /// | 3 | message type |
 /// | 4 … | action indicators Ai (7 bits), each with 1 as its last bit if it is the last |
 #[derive(Clone, Debug, PartialEq, Eq)]

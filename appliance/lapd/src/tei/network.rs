@@ -1,10 +1,10 @@
 //! The network side of TEI management: gives TEIs, checks them, takes them away (Q.921 §5.3.2 to §5.3.5).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
 use std::time::Duration;
 
-use super::{ANY, AUTOMATIC, References, TeiMessage, TeiMessageType, Wish};
+use super::{ANY, AUTOMATIC, TeiMessage, TeiMessageType, Wish};
 
 /// How often a terminal is asked before its TEI counts as free (§5.3.3.2).
 const ROUNDS: u8 = 2;
@@ -12,7 +12,6 @@ const ROUNDS: u8 = 2;
 /// The assignment source point of a bus.
 #[derive(Debug)]
 pub(crate) struct Network {
-    references: References,
     t201: Duration,
     given: BTreeSet<u8>,
     /// The TEI that was given last: the next one is another, so that a terminal that was away finds its own gone
@@ -28,18 +27,17 @@ pub(crate) struct Network {
 struct Check {
     /// A TEI, or [`ANY`].
     target: u8,
-    ri: u16,
     round: u8,
     until: Duration,
-    /// Who answered in this round, and who in any.
-    now: BTreeSet<u8>,
+    /// The TEIs that answered in this round, each with the number its terminal drew for that; and those that answered
+    /// in any.
+    now: BTreeMap<u8, u16>,
     ever: BTreeSet<u8>,
 }
 
 impl Network {
-    pub(crate) fn new(seed: u64, t201: Duration) -> Self {
+    pub(crate) fn new(t201: Duration) -> Self {
         Self {
-            references: References::new(seed),
             t201,
             given: BTreeSet::new(),
             last: *AUTOMATIC.end(),
@@ -138,15 +136,15 @@ impl Network {
 
     fn answered(&mut self, ri: u16, tei: u8) {
         let Some(check) = &mut self.check else { return };
-        if check.ri != ri || (check.target != ANY && check.target != tei) {
+        if check.target != ANY && check.target != tei {
             return;
         }
         check.ever.insert(tei);
-        if check.now.insert(tei) {
-            return;
+        let first = *check.now.entry(tei).or_insert(ri);
+        if first != ri {
+            // Two terminals hold it: each draws a number of its own.
+            self.remove(tei);
         }
-        // Two terminals hold it.
-        self.remove(tei);
     }
 
     /// Said twice, because nobody answers (§5.3.4).
@@ -164,10 +162,9 @@ impl Network {
         if let Some(target) = self.waiting.pop_front() {
             let check = Check {
                 target,
-                ri: 0,
                 round: 1,
                 until: now,
-                now: BTreeSet::new(),
+                now: BTreeMap::new(),
                 ever: BTreeSet::new(),
             };
             self.ask(now, check);
@@ -175,9 +172,8 @@ impl Network {
     }
 
     fn ask(&mut self, now: Duration, mut check: Check) {
-        check.ri = self.references.draw();
         check.until = now + self.t201;
-        self.send(TeiMessageType::CheckRequest, check.ri, check.target);
+        self.send(TeiMessageType::CheckRequest, 0, check.target);
         self.check = Some(check);
     }
 

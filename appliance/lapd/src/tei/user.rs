@@ -91,7 +91,9 @@ impl User {
                     self.asking = Asking::Nothing;
                 }
                 if let Some(tei) = self.tei {
-                    self.send(TeiMessageType::CheckResponse, message.ri, tei);
+                    // A number of our own, so that the answers of two terminals are told apart.
+                    let ri = self.references.draw();
+                    self.send(TeiMessageType::CheckResponse, ri, tei);
                 }
             }
             TeiMessageType::IdentityRemove if ours && !self.fixed => self.lose(),
