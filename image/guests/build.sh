@@ -42,6 +42,8 @@ if [[ $toolbox != / ]]; then
         mkdir "$toolbox/run/guests" "$toolbox/run/out"
         mount --bind "$here" "$toolbox/run/guests"
         mount --bind "$out" "$toolbox/run/out"
+        : >"$toolbox/run/prepare.sql"
+        mount --bind "$here/../../appliance/dbrestart/prepare.sql" "$toolbox/run/prepare.sql"
         if [[ -f /etc/resolv.conf ]]; then
             [[ -e $toolbox/etc/resolv.conf ]] || : >"$toolbox/etc/resolv.conf"
             mount --bind /etc/resolv.conf "$toolbox/etc/resolv.conf"
@@ -72,6 +74,10 @@ boot_efi=/usr/lib/systemd/boot/efi/systemd-bootx64.efi
 [[ -e $boot_efi ]] || fail "$boot_efi is missing in the toolbox: add the package systemd-boot-efi to it"
 sources=/etc/apt/sources.list
 [[ -s $sources ]] || fail "$sources of the toolbox is missing or empty, and the guests take their mirrors from it: build it again"
+
+# What varde db prepare prints.
+prepare=/run/prepare.sql
+[[ -s $prepare ]] || prepare=$here/../../appliance/dbrestart/prepare.sql
 
 work=$(mktemp -d "$out/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -115,10 +121,12 @@ own_files() {
     for name in "$2"/usr/lib/systemd/system-generators/*; do
         ln -s /dev/null "$2/etc/systemd/system-generators/${name##*/}"
     done
+    install -m 644 "$prepare" "$2/run/prepare.sql"
     for part in common "$1"; do
         [[ -e $here/$part/setup.sh ]] || continue
         chroot "$2" /usr/bin/env LC_ALL=C.UTF-8 /bin/sh -eu -s <"$here/$part/setup.sh"
     done
+    rm "$2/run/prepare.sql"
 }
 
 # kernel ROOT BOOT: of the fetched package the image to BOOT and the modules listed, with those they need, to the tree.

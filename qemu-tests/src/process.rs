@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ffi::OsString;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -53,8 +53,7 @@ impl Process {
         machine.extra.extend(extra.iter().map(OsString::from));
         let stderr = logs.join(format!("{label}-qemu.log"));
         let log = std::fs::File::create(&stderr).on("create", &stderr)?;
-        let mut child = machine
-            .command(&build.toolbox)
+        let mut child = dying_with_us(&machine.command(&build.toolbox))
             .stdin(Stdio::null())
             .stdout(log.try_clone().on("share", &stderr)?)
             .stderr(log)
@@ -143,6 +142,20 @@ impl Process {
             },
         )
     }
+}
+
+/// The same command, to be killed when this thread ends however it ends: a scenario that is killed leaves no QEMU behind.
+fn dying_with_us(command: &Command) -> Command {
+    let mut dying = Command::new("setpriv");
+    dying.args(["--pdeathsig", "KILL", "--"]);
+    dying.arg(command.get_program()).args(command.get_args());
+    dying.env_clear();
+    dying.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    dying
 }
 
 impl Drop for Process {

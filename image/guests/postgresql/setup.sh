@@ -17,12 +17,22 @@ local   all      postgres            peer
 # The journal, for the guest's own subnet.
 host    journal  journal  samenet    scram-sha-256
 host    journal  journal  localhost  scram-sha-256
+# Varde, for restarts on schedule.
+host    journal  varde    samenet    scram-sha-256
 HBA
 
-su postgres -c "$bin/postgres --single -j -D $data -c config_file=$conf/postgresql.conf \
-    -c dynamic_shared_memory_type=mmap postgres" >/dev/null <<'SQL'
+single() {
+    su postgres -c "$bin/postgres --single -j -D $data -c config_file=$conf/postgresql.conf \
+        -c dynamic_shared_memory_type=mmap $1" >/dev/null
+}
+
+single postgres <<'SQL'
 create role journal login password 'varde-demo';
 
 create database journal owner journal;
 
 SQL
+{
+    cat /run/prepare.sql
+    printf "\nalter role varde password 'varde-demo';\n\n"
+} | single journal

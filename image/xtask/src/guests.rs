@@ -22,9 +22,13 @@ pub fn ensure(toolbox: &Toolbox) -> Result<PathBuf> {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
+    // The database guest is prepared for restarts on schedule.
+    let prepare = place::project().join("appliance/dbrestart/prepare.sql");
+    let prepare = fs::read_to_string(&prepare).map_err(Error::io("cannot read", &prepare))?;
     let key = Key::default()
         .text(&tools)
         .text(LABEL)
+        .text(&prepare)
         .tree(&source, &[])?
         .finish();
     let dir = place::cache("")?.join(format!("guests-{key}"));
