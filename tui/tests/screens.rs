@@ -82,3 +82,21 @@ fn a_large_terminal_is_used() {
     console.press("2");
     same("machines.wide", &console.screen());
 }
+
+#[test]
+fn the_readme_shows_the_overview_as_it_is() {
+    let readme = include_str!("../../README.md");
+    let golden = include_str!("golden/overview.en.txt");
+    let mut block = String::new();
+    for line in golden.trim_end().lines() {
+        if !line.is_empty() {
+            block.push_str("    ");
+            block.push_str(line);
+        }
+        block.push('\n');
+    }
+    assert!(
+        readme.contains(&block),
+        "README.md shows another screen; put this one in its place:\n{block}"
+    );
+}
