@@ -94,7 +94,50 @@ fn parse_virtual_size(head: &[u8; 32]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    /// In place of qemu-img: notes what it was told, and writes what it was to make.
+    fn fake_qemu_img(root: &Path) -> std::path::PathBuf {
+        let program = root.join("qemu-img");
+        let log = root.join("told");
+        let script = format!(
+            "#!/bin/sh\necho \"$@\" >> '{}'\nfor last; do :; done\necho fresh > \"$last\"\n",
+            log.display()
+        );
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        program
+    }
+
+    #[test]
+    fn a_uefi_machine_gets_variables_once_and_keeps_what_its_guest_wrote() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::below(root.path(), Path::new("/bin/false"), fake_qemu_img(root.path()));
+        let mut vm = crate::test::vm("web");
+        fs::create_dir_all(paths.disks("web")).unwrap();
+        let variables = paths.uefi_variables("web");
+
+        make(&vm, &paths).unwrap();
+        assert!(!variables.exists(), "a machine with BIOS has none");
+
+        vm.firmware = Firmware::Uefi;
+        // What a power cut left over.
+        fs::write(variables.with_extension("new"), "half").unwrap();
+        make(&vm, &paths).unwrap();
+        assert_eq!(fs::read_to_string(&variables).unwrap(), "fresh\n");
+        let told = fs::read_to_string(root.path().join("told")).unwrap();
+        assert!(
+            told.starts_with(&format!("convert -f raw -O qcow2 {UEFI_VARIABLES_TEMPLATE} ")),
+            "{told}"
+        );
+
+        fs::write(&variables, "boot order of the guest").unwrap();
+        make(&vm, &paths).unwrap();
+        assert_eq!(fs::read_to_string(&variables).unwrap(), "boot order of the guest");
+        assert_eq!(fs::read_to_string(root.path().join("told")).unwrap(), told);
+    }
 
     #[test]
     fn the_size_of_a_disk_is_read_from_its_head_and_only_of_a_qcow2() {
