@@ -1,11 +1,12 @@
 //! From the request to `query-status: running`: through the daemon's heart and the unit's steps, beside bare QEMU with
-//! the same command line, turn by turn.
+//! the same command line and `virsh start` of a machine like it, turn by turn.
 //!
-//! Needs `VARDE_QEMU` or `VARDE_TOOLBOX`. systemd's own part is not in it, because a build machine may not run it: the
+//! Needs `VARDE_QEMU` or `VARDE_TOOLBOX`; libvirt is there if `VARDE_LIBVIRT` names a Debian tree with it. systemd's own part is not in it, because a build machine may not run it: the
 //! unit's processes are started as systemd would. One JSON object comes out.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
+mod libvirt;
 
 use std::path::Path;
 use std::process::Stdio;
@@ -56,7 +57,8 @@ async fn main() {
     let (units, news) = Processes::new(place.paths.clone(), &site);
     let (handle, mut published) = daemon(&place.paths, site, units.clone(), news).await;
 
-    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    let mut libvirt = libvirt::Libvirt::find().await;
+    let (mut ours, mut bare, mut virsh) = (Vec::new(), Vec::new(), Vec::new());
     // The first start makes the disk; it is not counted.
     for round in 0..=ROUNDS {
         let begun = Instant::now();
@@ -88,6 +90,13 @@ async fn main() {
         if round > 0 {
             bare.push(took);
         }
+
+        if let Some(libvirt) = &mut libvirt {
+            let took = libvirt.start().await;
+            if round > 0 {
+                virsh.push(took);
+            }
+        }
     }
     let (ours, bare) = (median(ours), median(bare));
     let figures = serde_json::json!({
@@ -95,6 +104,7 @@ async fn main() {
         "varde_ms": ours,
         "bare_qemu_ms": bare,
         "overhead_ms": ours - bare,
+        "virsh_ms": (!virsh.is_empty()).then(|| median(virsh)),
     });
     report(&figures);
 }

@@ -34,7 +34,7 @@ enum Name {
     Image,
     /// A thousand machines: the list from cache, the list verified, a crash seen
     VmList,
-    /// Start of a machine, beside bare QEMU
+    /// Start of a machine, beside bare QEMU and libvirt
     VmStart,
 }
 

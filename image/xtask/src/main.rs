@@ -10,6 +10,7 @@ mod error;
 mod guests;
 mod image;
 mod mirrors;
+mod peers;
 mod place;
 mod run;
 mod step;
