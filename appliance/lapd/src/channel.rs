@@ -153,7 +153,8 @@ impl DChannel {
         self.settle(now);
     }
 
-    /// Asks on a bus who is still there (Q.921 §5.3.3); those who do not answer twice lose their TEIs.
+    /// Asks on a bus who is there (Q.921 §5.3.3). Who does not answer twice loses its TEI, and so does who has one that
+    /// was not given here: ask once when the line comes up, and terminals from before our last start come anew.
     pub fn check_terminals(&mut self, now: Duration) {
         if let Management::Network(network) = &mut self.management {
             network.check(now, tei::ANY);

@@ -324,6 +324,27 @@ fn a_terminal_whose_exchange_was_started_anew_gets_a_new_tei() {
 }
 
 #[test]
+fn a_check_at_the_start_finds_terminals_that_are_idle() {
+    let mut bus = Bus::new(2);
+    let now = bus.now;
+    for terminal in 1..=2 {
+        bus.ends[terminal].request(
+            now,
+            Ces::OWN,
+            Request::UnitData(b"so that it asks for a TEI".into()),
+        );
+        bus.carry();
+        assert_eq!(bus.ends[terminal].state(), State::TeiAssigned);
+    }
+    bus.ends[0] = End::new(Config::bus(Side::Network, 2));
+    bus.ends[0].channel.check_terminals(now);
+    bus.ends[0].drain(now);
+    bus.carry();
+    assert_eq!([bus.ends[1].tei(), bus.ends[2].tei()], [None, None]);
+    assert_eq!(bus.heard(TeiMessageType::IdentityRemove), 4);
+}
+
+#[test]
 fn a_tei_that_is_in_doubt_is_verified() {
     let mut bus = Bus::new(1);
     bus.establish(1);

@@ -65,7 +65,7 @@ impl Network {
         }
     }
 
-    /// A terminal uses a TEI that was not given to it: it keeps one from before our last start.
+    /// A terminal uses a TEI that was not given to it: it has one from before our last start, or from elsewhere.
     pub(crate) fn unknown(&mut self, tei: u8) {
         if AUTOMATIC.contains(&tei) && !self.given.contains(&tei) {
             self.remove(tei);
@@ -135,6 +135,7 @@ impl Network {
     }
 
     fn answered(&mut self, ri: u16, tei: u8) {
+        self.unknown(tei);
         let Some(check) = &mut self.check else { return };
         if check.target != ANY && check.target != tei {
             return;
