@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::{Parameters, Side};
 use crate::frame::{Control, Frame, Role, Supervisory, Unnumbered};
-use crate::table::{Do, Event, If, Row, State, rows};
+use crate::table::{Do, Event, If, State, rows};
 use crate::{ErrorCode, Indication};
 
 /// Call control, the only user of data links here (Table 2/Q.921).
@@ -177,12 +177,10 @@ impl Link {
     }
 
     pub(crate) fn handle(&mut self, now: Duration, event: Event, mut with: With) {
-        let row = |link: &Self, with: &With| -> Option<&'static Row> {
-            rows(link.state).iter().find(|row| {
-                row.event == event && row.when.iter().all(|condition| link.holds(*condition, with))
-            })
-        };
-        let Some(row) = row(self, &with) else {
+        let Some(row) = rows(self.state)
+            .iter()
+            .find(|row| row.event == event && row.when.iter().all(|condition| self.holds(*condition, &with)))
+        else {
             return;
         };
         for action in row.then {

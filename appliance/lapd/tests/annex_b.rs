@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use varde_lapd::{Ces, Config, DChannel, Indication, Output, Parameters, Request, Side};
+use varde_lapd::{Arrangement, Ces, Config, DChannel, Indication, Output, Parameters, Request, Side, State};
 
 const TABLE: &str = include_str!("annex_b.txt");
 /// Between what leads to a situation and the event.
@@ -52,7 +52,7 @@ fn every_cell_is_as_in_annex_b() {
     for cell in cells() {
         let mut bench = Bench::new();
         bench.reach(&cell.situation);
-        let got = bench.event(&cell.situation, &cell.event);
+        let got = bench.event(&cell.event);
         if got != cell.expected {
             let (situation, event) = (&cell.situation, &cell.event);
             wrong.push(format!(
@@ -200,19 +200,10 @@ impl Bench {
         assert_eq!(reached, state, "situation {situation}");
     }
 
-    fn event(&mut self, situation: &str, event: &str) -> [String; 4] {
-        if situation == "1" && event == "MDL-ASSIGN" {
-            // Only with a TEI that is set does it come without having been asked for.
-            let fixed = Config {
-                parameters: PARAMETERS,
-                ..Config::primary(Side::User)
-            };
-            self.channel = DChannel::new(fixed);
-        } else {
-            self.now += A_MOMENT;
-            for event in event.split('>').map(str::trim) {
-                self.happen(event);
-            }
+    fn event(&mut self, event: &str) -> [String; 4] {
+        self.now += A_MOMENT;
+        for event in event.split('>').map(str::trim) {
+            self.happen(event);
         }
         let list = |list: &[String]| {
             if list.is_empty() {
@@ -266,6 +257,14 @@ impl Bench {
             "SET-BUSY" => channel.set_receiver_busy(now, Ces::OWN, true).unwrap(),
             "CLEAR-BUSY" => channel.set_receiver_busy(now, Ces::OWN, false).unwrap(),
             "PH-DEACTIVATE" => channel.deactivated(now),
+            // Only a TEI that is set comes without having been asked for.
+            "MDL-ASSIGN" if channel.state(Ces::OWN) == Some(State::TeiUnassigned) => {
+                *channel = DChannel::new(Config {
+                    parameters: PARAMETERS,
+                    arrangement: Arrangement::PointToPoint { tei: 64 },
+                    ..Config::primary(Side::User)
+                });
+            }
             "MDL-ASSIGN" => {
                 let [high, low] = self.ri;
                 channel
@@ -299,6 +298,8 @@ impl Bench {
             }
         }
         self.drain();
+        let assigned = self.channel.state(Ces::OWN).unwrap().number() >= 4;
+        assert_eq!(self.channel.tei(Ces::OWN).is_some(), assigned, "after {event}");
     }
 
     fn drain(&mut self) {
