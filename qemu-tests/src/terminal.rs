@@ -2,7 +2,12 @@
 
 use crate::screen::Screen;
 
-pub struct Terminal(vt100::Parser<Answers>);
+pub struct Terminal {
+    parser: vt100::Parser<Answers>,
+    /// The beginning of a letter whose end is still on the line: vte 0.15 loses what follows a letter that comes in two
+    /// parts.
+    begun: Vec<u8>,
+}
 
 /// What the terminal has yet to send back.
 #[derive(Default)]
@@ -41,23 +46,42 @@ impl vt100::Callbacks for Answers {
 
 impl Terminal {
     pub fn new() -> Self {
-        Self(vt100::Parser::new_with_callbacks(
+        let parser = vt100::Parser::new_with_callbacks(
             vt100::Parser::DEFAULT_ROWS,
             vt100::Parser::DEFAULT_COLS,
             0,
             Answers::default(),
-        ))
+        );
+        Self {
+            parser,
+            begun: Vec::new(),
+        }
     }
 
     /// Takes what came over the line and gives what the terminal answers.
     pub fn take(&mut self, bytes: &[u8]) -> Vec<u8> {
-        self.0.process(bytes);
-        std::mem::take(&mut self.0.callbacks_mut().0)
+        self.begun.extend_from_slice(bytes);
+        let whole = self.begun.len() - unfinished(&self.begun);
+        self.parser.process(&self.begun[..whole]);
+        self.begun.drain(..whole);
+        std::mem::take(&mut self.parser.callbacks_mut().0)
     }
 
     pub fn screen(&self) -> Screen {
-        Screen::new(self.0.screen().clone())
+        Screen::new(self.parser.screen().clone())
     }
+}
+
+/// How many bytes at the end are a letter of UTF-8 without its last byte.
+fn unfinished(bytes: &[u8]) -> usize {
+    (1..=3.min(bytes.len()))
+        .find(|&count| {
+            let tail = &bytes[bytes.len() - count..];
+            // Bytes that more bytes could make a letter of.
+            std::str::from_utf8(tail)
+                .is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+        })
+        .unwrap_or(0)
 }
 
 impl Default for Terminal {
@@ -84,6 +108,21 @@ mod tests {
         assert_eq!(screen.reversed(), ["Værøy"]);
         assert!(screen.style(2, 14).unwrap().inverse);
         assert!(!screen.style(2, 4).unwrap().inverse);
+    }
+
+    #[test]
+    fn no_letter_is_lost_wherever_the_line_pauses() {
+        let bytes = "Prøvested Værøy».".as_bytes();
+        for pause in 0..bytes.len() {
+            let mut terminal = Terminal::new();
+            terminal.take(&bytes[..pause]);
+            terminal.take(&bytes[pause..]);
+            assert_eq!(
+                terminal.screen().lines()[0],
+                "Prøvested Værøy».",
+                "after {pause} bytes"
+            );
+        }
     }
 
     #[test]
