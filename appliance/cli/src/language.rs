@@ -17,6 +17,39 @@ pub fn of_the_session() -> Option<Language> {
         .and_then(|locale| of_locale(&locale))
 }
 
+/// The language of help, which is asked for before the words typed could be understood.
+pub fn of_help() -> Language {
+    asked(std::env::args())
+        .or_else(of_the_session)
+        .unwrap_or_else(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.map_or_else(
+                |_| Language::default(),
+                |runtime| {
+                    runtime.block_on(async {
+                        match timeout(PATIENCE, Client::connect()).await {
+                            Ok(Ok(client)) => of_the_site(&client).await,
+                            _ => Language::default(),
+                        }
+                    })
+                },
+            )
+        })
+}
+
+fn asked(words: impl Iterator<Item = String>) -> Option<Language> {
+    let words: Vec<String> = words.collect();
+    let value = words.iter().enumerate().find_map(|(place, word)| {
+        word.strip_prefix("--lang=")
+            .or_else(|| (word == "--lang").then(|| words.get(place + 1).map(String::as_str))?)
+    })?;
+    match value {
+        "nb" => Some(Language::Nb),
+        "en" => Some(Language::En),
+        _ => None,
+    }
+}
+
 fn of_locale(locale: &str) -> Option<Language> {
     match locale.split(['_', '.', '@']).next() {
         Some("en") => Some(Language::En),
@@ -36,6 +69,15 @@ pub async fn of_the_site(client: &Client) -> Language {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn help_is_in_the_language_that_was_asked_for_however_it_was() {
+        let asked = |words: &str| asked(words.split_whitespace().map(ToOwned::to_owned));
+        assert_eq!(asked("varde --lang nb --help"), Some(Language::Nb));
+        assert_eq!(asked("varde vm --help --lang=en"), Some(Language::En));
+        assert_eq!(asked("varde --help --lang"), None);
+        assert_eq!(asked("varde --help"), None);
+    }
 
     #[test]
     fn a_locale_names_a_language_or_none_of_ours() {

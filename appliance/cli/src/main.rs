@@ -10,6 +10,7 @@ mod audit;
 mod db;
 mod error;
 mod generate;
+mod help;
 mod host;
 mod language;
 mod output;
@@ -20,7 +21,8 @@ mod wait;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use varde_bus::{Client, Language};
 
 use crate::args::{Arguments, Noun};
@@ -36,7 +38,7 @@ struct Context {
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return output::usage(&error),
+        Err(error) => return output::usage(&in_the_right_language(error)),
     };
     let mut output = Output {
         json: arguments.json,
@@ -65,6 +67,21 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => output.failed(&error),
     }
+}
+
+/// Help in Norwegian where that is the language; what is wrong with the words typed stays as clap says it.
+fn in_the_right_language(said: clap::Error) -> clap::Error {
+    let help = matches!(
+        said.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    if !help || language::of_help() == Language::En {
+        return said;
+    }
+    help::norwegian(Arguments::command())
+        .try_get_matches()
+        .err()
+        .unwrap_or(said)
 }
 
 async fn run(noun: Noun, context: &Context) -> Result<(), Error> {

@@ -1,0 +1,264 @@
+//! The help in Norwegian. clap has it in English, from the description of the command line; each text is put into
+//! Norwegian by a table.
+
+use clap::Command;
+
+/// English as clap shows it, and Norwegian.
+const TEXTS: &[(&str, &str)] = &[
+    (
+        "Looks after a Varde appliance. Exit codes: 0 done, 1 refused or failed, 2 wrong usage",
+        "Passer på en Varde. Avslutter med 0: utført, 1: avvist eller mislykket, 2: feil bruk",
+    ),
+    (
+        "Print JSON, errors too, in the shape of the bus types",
+        "Skriv JSON, feil også, med de samme feltene som på bussen",
+    ),
+    (
+        "Language of messages (nb or en); else the session's, else the site's",
+        "Språket i meldinger (nb eller en); ellers øktens, ellers anleggets",
+    ),
+    ("Print help", "Vis hjelp"),
+    ("Print version", "Vis versjon"),
+    (
+        "Print this message or the help of the given subcommand(s)",
+        "Vis denne hjelpen, eller hjelpen for en kommando",
+    ),
+    (
+        "What is wrong, what runs, how the appliance is",
+        "Hva som er galt, hva som kjører, hvordan verten har det",
+    ),
+    ("Virtual machines", "Virtuelle maskiner"),
+    (
+        "Databases, and their scheduled restarts",
+        "Databaser, og de planlagte omstartene deres",
+    ),
+    (
+        "The site: what site.toml says, and its generations",
+        "Anlegget: hva site.toml sier, og generasjonene",
+    ),
+    ("The journal", "Loggen"),
+    ("The record of who did what", "Hvem som gjorde hva"),
+    ("Restart the appliance", "Start verten på nytt"),
+    ("Switch the appliance off", "Slå verten av"),
+    (
+        "Completions for a shell, on standard output",
+        "Fullføringer for et skall, på standard ut",
+    ),
+    (
+        "Manual pages into a folder; without one, that of varde itself on standard output",
+        "Manualsider til en mappe; uten mappe den for varde selv, på standard ut",
+    ),
+    ("The reason, for the record", "Begrunnelsen, som blir stående"),
+    ("Name of the machine", "Navnet på maskinen"),
+    (
+        "Wait until it is done, at most so many seconds",
+        "Vent til det er gjort, høyst så mange sekunder",
+    ),
+    ("All machines", "Alle maskiner"),
+    ("One machine in detail", "Alt om én maskin"),
+    ("Start a machine", "Start en maskin"),
+    (
+        "Shut a machine down in good order",
+        "Slå av en maskin i god orden",
+    ),
+    (
+        "Cut a machine's power: what the guest has not written is lost",
+        "Kutt strømmen til en maskin: det gjesten ikke har skrevet, går tapt",
+    ),
+    (
+        "Halt a machine's processors; its memory is kept",
+        "Stans prosessorene til en maskin; minnet blir værende",
+    ),
+    ("Let a paused machine go on", "La en maskin på pause gå videre"),
+    (
+        "Enter a machine's serial console; Ctrl-] leaves it",
+        "Gå inn på seriekonsollen til en maskin; Ctrl-] går ut",
+    ),
+    (
+        "What a machine wrote last on its serial console",
+        "Det en maskin skrev sist på seriekonsollen",
+    ),
+    ("Name of the database", "Navnet på databasen"),
+    ("All databases", "Alle databaser"),
+    (
+        "One database in detail, with its next ten runs",
+        "Alt om én database, med de ti neste omstartene",
+    ),
+    (
+        "Past runs, the newest first",
+        "Omstarter som har vært, den nyeste først",
+    ),
+    ("How many", "Hvor mange"),
+    (
+        "What the next ten runs of the calendar are",
+        "De ti neste omstartene i kalenderen",
+    ),
+    (
+        "Restart a database as soon as nothing is in the way, or at a time",
+        "Start en database på nytt straks ingenting er i veien, eller på et tidspunkt",
+    ),
+    (
+        "At once; this is what it does unless a time is given",
+        "Med en gang; det gjøres når det ikke står et tidspunkt",
+    ),
+    (
+        "At this moment, such as 2026-11-23T03:30 in the appliance's time zone",
+        "På dette tidspunktet, som 2026-11-23T03:30 i vertens tidssone",
+    ),
+    (
+        "Leave the next planned run out",
+        "Hopp over den neste planlagte omstarten",
+    ),
+    (
+        "Restart nothing until this is lifted",
+        "Ingen omstarter før dette oppheves",
+    ),
+    ("Go on as planned", "Gå videre som planlagt"),
+    (
+        "Call a run off that waits for its moment, or one that was asked for",
+        "Avlys en omstart som venter på rett øyeblikk, eller som noen har bedt om",
+    ),
+    (
+        "Print the SQL that has to be run once in a database",
+        "Skriv den SQL-en som må kjøres én gang i en database",
+    ),
+    (
+        "Give the password of the account varde in a database; it is read from standard input",
+        "Oppgi passordet til kontoen varde i en database; det leses fra standard inn",
+    ),
+    ("Say what is wrong with a file", "Si hva som er galt med en fil"),
+    (
+        "Make a file the active generation",
+        "Ta en fil i bruk som ny generasjon",
+    ),
+    (
+        "Print a generation; without a number the active one",
+        "Vis en generasjon; uten nummer den som gjelder",
+    ),
+    (
+        "All generations, the newest first",
+        "Alle generasjoner, den nyeste først",
+    ),
+    (
+        "What differs between two generations; the second is the active one unless given",
+        "Forskjellen på to generasjoner; den andre er den som gjelder når den ikke er oppgitt",
+    ),
+    (
+        "Make the file of an earlier generation the active one again",
+        "Ta filen fra en tidligere generasjon i bruk igjen",
+    ),
+    (
+        "Only this unit, such as varde-vm@journal-db.service",
+        "Bare denne enheten, som varde-vm@journal-db.service",
+    ),
+    (
+        "Only lines that hold this, large or small letters alike",
+        "Bare linjer med denne teksten, store eller små bokstaver",
+    ),
+    (
+        "Least severity: 0 emergency to 7 debug",
+        "Minste alvor: 0 krise til 7 feilsøking",
+    ),
+    ("How many lines", "Hvor mange linjer"),
+    ("Only since the appliance came up", "Bare siden verten kom opp"),
+    ("The newest records", "De nyeste hendelsene"),
+    ("Check the whole chain", "Kontroller hele kjeden"),
+];
+
+const TEMPLATE: &str = "{about-with-newline}\nBruk: {usage}\n\n{all-args}{after-help}";
+
+/// Puts the help of a command and all below it into Norwegian. What is not in the table stays in English; a test keeps
+/// the table whole.
+pub fn norwegian(mut command: Command) -> Command {
+    // With what clap adds by itself, such as `--help`.
+    command.build();
+    translated(command)
+}
+
+fn translated(command: Command) -> Command {
+    let about = command.get_about().map(|text| of(&text.to_string()));
+    let mut command = command
+        .help_template(TEMPLATE)
+        .subcommand_help_heading("Kommandoer")
+        .mut_args(|arg| {
+            let heading = if arg.is_positional() { "Argumenter" } else { "Valg" };
+            let help = arg.get_help().map(|text| of(&text.to_string()));
+            let arg = arg.help_heading(heading);
+            match help {
+                Some(help) => arg.help(help),
+                None => arg,
+            }
+        })
+        .mut_subcommands(translated);
+    if let Some(about) = about {
+        command = command.about(about);
+    }
+    command
+}
+
+fn of(english: &str) -> String {
+    TEXTS
+        .iter()
+        .find(|(known, _)| *known == english)
+        .map_or(english, |(_, norwegian)| norwegian)
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::args::Arguments;
+
+    fn texts(command: &Command, found: &mut Vec<String>) {
+        found.extend(command.get_about().map(ToString::to_string));
+        found.extend(
+            command
+                .get_arguments()
+                .filter_map(|arg| arg.get_help())
+                .map(ToString::to_string),
+        );
+        for command in command.get_subcommands() {
+            texts(command, found);
+        }
+    }
+
+    #[test]
+    fn every_text_of_the_help_is_in_the_table_and_the_table_has_no_others() {
+        let mut command = Arguments::command();
+        command.build();
+        let mut found = Vec::new();
+        texts(&command, &mut found);
+        let missing: Vec<_> = found
+            .iter()
+            .filter(|text| !TEXTS.iter().any(|(english, _)| english == text))
+            .collect();
+        assert!(missing.is_empty(), "not in Norwegian: {missing:#?}");
+        for (english, _) in TEXTS {
+            assert!(found.iter().any(|text| text == english), "nobody says: {english}");
+        }
+    }
+
+    #[test]
+    fn help_in_norwegian_has_no_english_frame() {
+        let help = |words: &[&str]| {
+            norwegian(Arguments::command())
+                .try_get_matches_from(words)
+                .expect_err("help is asked for")
+                .to_string()
+        };
+        let whole = help(&["varde", "--help"]);
+        for word in ["Bruk:", "Kommandoer:", "Valg:", "Virtuelle maskiner"] {
+            assert!(whole.contains(word), "{word} is missing:\n{whole}");
+        }
+        for word in ["Usage:", "Commands:", "Options:", "Virtual machines"] {
+            assert!(!whole.contains(word), "{word} is there:\n{whole}");
+        }
+        let one = help(&["varde", "vm", "start", "--help"]);
+        assert!(
+            one.contains("Argumenter:") && one.contains("Navnet på maskinen"),
+            "{one}"
+        );
+    }
+}
