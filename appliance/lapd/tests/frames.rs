@@ -1,4 +1,4 @@
-//! Frames and TEI messages: what is written can be read, whatever is read is something, and the fuzzer's corpus.
+//! Frames and TEI messages: what is written can be read, whatever is read is something.
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may")]
 
 use std::time::Duration;
@@ -8,9 +8,6 @@ use varde_lapd::{
     Ces, Config, Control, DChannel, ErrorCode, Fault, Frame, FrameError, Parameters, Request, Role, Side,
     Supervisory, TeiError, TeiMessage, TeiMessageType, Unnumbered,
 };
-
-#[path = "../fuzz/line.rs"]
-mod line;
 
 fn sides() -> impl Strategy<Value = Side> {
     prop_oneof![Just(Side::Network), Just(Side::User)]
@@ -87,22 +84,6 @@ proptest! {
             prop_assert_eq!(message.encode(), bytes);
         }
     }
-
-    #[test]
-    fn no_line_whatever_stops_a_channel(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
-        line::play(&bytes);
-    }
-}
-
-#[test]
-fn the_corpus_of_the_fuzzer_stops_no_channel() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/line");
-    let mut played = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        line::play(&std::fs::read(entry.unwrap().path()).unwrap());
-        played += 1;
-    }
-    assert!(played > 0, "the corpus is empty");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Bytes as the story of a D channel; the corpus is played by a test of the crate too.
+//! A D channel whose other end sends whatever it likes, whenever it likes.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ const MOST_OUTPUTS: usize = 2000;
 
 /// Plays a story. Its first byte chooses side and arrangement; each event after it is a byte: below 0xf0 it is the
 /// length of a frame that follows, 0xf0 and above are requests and time.
-pub fn play(story: &[u8]) {
+pub fn judge(story: &[u8]) {
     let Some((first, mut rest)) = story.split_first() else {
         return;
     };
