@@ -25,10 +25,17 @@ pub struct Output {
 
 /// What a command has when nothing else is said.
 const BOUND: Duration = Duration::from_secs(90);
-/// How often a shell that may not be there yet is called again: what is sent before it opens the line is lost.
-const CALL_AGAIN: Duration = Duration::from_secs(1);
-/// No prompt, no echo, no line editing (a line of more than 4,095 bytes would be cut), output as it is.
-const SET_UP: &str = "exec sh -c 'stty -echo -icanon -opost min 1; PS1= PS2= exec sh'\n";
+/// How long a shell that may not be there yet has to answer before it is called again: what is sent before it opens the
+/// line is lost. Each call has twice as long as the one before it.
+const FIRST_CALL: Duration = Duration::from_secs(1);
+
+/// No prompt, no echo, no line editing (a line of more than 4,095 bytes would be cut), output as it is. All on one line:
+/// a shell that becomes another one may take with it what it has read ahead.
+fn set_up(call: u32) -> String {
+    format!(
+        "exec sh -c 'stty -echo -icanon -opost min 1; printf \"\\036HERE {call}\\036\"; PS1= PS2= exec sh'\n"
+    )
+}
 
 impl Shell {
     pub fn new(line: Line) -> Self {
@@ -42,12 +49,13 @@ impl Shell {
     pub fn set_up(&self, bound: Duration) -> Result<()> {
         let bound = patient(bound);
         let end = Instant::now() + bound;
+        let mut call = 0;
         loop {
-            self.line.send_bytes(SET_UP.as_bytes().to_vec());
-            self.line.send_bytes(b"printf '\\036HERE\\036'\n".to_vec());
-            let heard = self
-                .line
-                .wait(CALL_AGAIN, |view| find(view.since_sent(), b"\x1eHERE\x1e"));
+            self.line.send_bytes(set_up(call).into_bytes());
+            let here = format!("\x1eHERE {call}\x1e");
+            let heard = self.line.wait(FIRST_CALL * (1 << call.min(3)), |view| {
+                find(view.since_sent(), here.as_bytes())
+            });
             match heard {
                 Ok(_) => return Ok(()),
                 Err(unmet) if unmet.closed || Instant::now() >= end => {
@@ -57,7 +65,7 @@ impl Shell {
                         said: unmet.recent,
                     });
                 }
-                Err(_) => {}
+                Err(_) => call += 1,
             }
         }
     }
