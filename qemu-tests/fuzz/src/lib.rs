@@ -1,6 +1,6 @@
 //! What must hold of any bytes, for each reader of what comes from outside: a reader that breaks it panics.
 //!
-//! `cargo +nightly fuzz run --fuzz-dir appliance/fuzz --features libfuzzer NAME` lets libFuzzer look for such bytes.
+//! `cargo +nightly fuzz run --fuzz-dir qemu-tests/fuzz --features libfuzzer NAME` lets libFuzzer look for such bytes.
 //! Every run of the tests plays what it found before (`corpus/NAME`), and bytes at random.
 
 mod keys;
