@@ -71,7 +71,7 @@ impl Elements {
         self.push(element);
     }
 
-    pub fn has(&self, identifier: u8) -> bool {
+    pub(crate) fn has(&self, identifier: u8) -> bool {
         self.0
             .iter()
             .any(|element| element.identifier() == (0, identifier))
@@ -79,7 +79,7 @@ impl Elements {
 
     /// Only those that the caller did not give itself.
     #[must_use]
-    pub fn or(mut self, element: Element) -> Self {
+    pub(crate) fn or(mut self, element: Element) -> Self {
         if !self
             .0
             .iter()
@@ -202,7 +202,7 @@ impl Elements {
         })
     }
 
-    pub fn segment(&self) -> Option<Segment> {
+    pub(crate) fn segment(&self) -> Option<Segment> {
         self.find(|element| match element {
             Element::Segmented(segment) => Some(*segment),
             _ => None,

@@ -95,7 +95,7 @@ message_types! {
 impl MessageType {
     /// Elements without which the message means nothing (§3.1, §3.4). The channel of a SETUP and causes that only a
     /// first clearing message needs are judged where side and state are known.
-    pub fn mandatory(self) -> &'static [u8] {
+    pub(crate) fn mandatory(self) -> &'static [u8] {
         match self {
             Self::Setup => &[id::BEARER_CAPABILITY],
             Self::Disconnect
@@ -211,7 +211,7 @@ impl Received {
     }
 
     /// Whether an element came whose contents are wrong.
-    pub fn is_faulty(&self, identifier: u8) -> bool {
+    pub(crate) fn is_faulty(&self, identifier: u8) -> bool {
         self.faults.iter().any(|fault| {
             (fault.codeset, fault.identifier) == (0, identifier) && fault.fault == Fault::Contents
         })
