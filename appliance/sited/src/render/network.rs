@@ -54,9 +54,12 @@ fn network(site: &Site, zone: &Zone) -> String {
     text
 }
 
-/// The zone leads nowhere else, so there is neither a router nor a name server to tell of.
+/// The zone leads nowhere else, so there is neither a router nor a name server to tell of. Every machine has a lease of
+/// its own in here, so none needs to be kept: a server that keeps leases would first wait to be told that `/var` is there.
 fn dhcp_server(site: &Site, zone: &Zone, text: &mut String) {
-    text.push_str("DHCPServer=yes\n\n[DHCPServer]\nEmitDNS=no\nEmitNTP=no\nEmitSIP=no\nEmitRouter=no\n");
+    text.push_str(
+        "DHCPServer=yes\n\n[DHCPServer]\nEmitDNS=no\nEmitNTP=no\nEmitSIP=no\nEmitRouter=no\nPersistLeases=no\n",
+    );
     let here = |vm: &&Vm| vm.zone == zone.name;
     for vm in site.vms.iter().filter(here) {
         if let Some(address) = vm.address {
