@@ -60,10 +60,16 @@ impl Config {
         line("server_tls_sslmode", "prefer");
         // A server that has just come up is asked again at once, not after 15 s of refusing everybody.
         line("server_login_retry", "1");
-        // Clients must not be thrown out while they are held.
-        line("query_wait_timeout", &(self.held_most + 60).to_string());
-        line("cancel_wait_timeout", &(self.held_most + 60).to_string());
-        line("client_login_timeout", &(self.held_most + 60).to_string());
+        // A connection that the network has lost ends within half a minute, not within the kernel's quarter of an hour.
+        line("tcp_keepidle", "10");
+        line("tcp_keepintvl", "5");
+        line("tcp_keepcnt", "3");
+        line("tcp_user_timeout", "30000");
+        // Clients are not thrown out while they are held, and wait no longer than that for anything, whoever died.
+        let patience = (self.held_most + 2).to_string();
+        line("query_wait_timeout", &patience);
+        line("cancel_wait_timeout", &patience);
+        line("client_login_timeout", &patience);
         line("log_connections", "0");
         line("log_disconnections", "0");
         line("log_stats", "0");

@@ -11,6 +11,9 @@ pub enum Error {
     Late(Text),
     #[error("{0}")]
     Failed(Text),
+    /// The server answered, and the answer was no.
+    #[error("{0}")]
+    Refused(Text),
 }
 
 impl Error {
@@ -35,7 +38,7 @@ impl Error {
 
     pub fn text(&self) -> &Text {
         match self {
-            Self::Late(text) | Self::Failed(text) => text,
+            Self::Late(text) | Self::Failed(text) | Self::Refused(text) => text,
         }
     }
 }
@@ -44,7 +47,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let (kind, text) = match error {
             Error::Late(text) => (FailureKind::Unknown, text),
-            Error::Failed(text) => (FailureKind::Failed, text),
+            Error::Failed(text) | Error::Refused(text) => (FailureKind::Failed, text),
         };
         Self { kind, text }
     }

@@ -9,7 +9,7 @@ const REMEMBERED: usize = 20;
 const FEW: usize = 5;
 
 /// A prediction, in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forecast {
     /// From the stop of the server until the gate lets go: what nine of ten runs kept within, or the middle one while
     /// there are few.

@@ -91,6 +91,29 @@ pub struct Entry {
     pub avoided: u64,
 }
 
+impl Entry {
+    /// A run of which nothing came to pass, ended now.
+    pub fn unbegun(cause: Cause, started: i64, forecast: Forecast, outcome: Outcome) -> Self {
+        Self {
+            cause,
+            started,
+            // A clock that was set back meanwhile does not end a run before it began.
+            ended: jiff::Timestamp::now().as_millisecond().max(started),
+            outcome,
+            forecast,
+            held: None,
+            restart: None,
+            failed_pauses: 0,
+            longest_failed_pause: 0,
+            notice: Notice::default(),
+            cut: Vec::new(),
+            reasons: Vec::new(),
+            trouble: Vec::new(),
+            avoided: 0,
+        }
+    }
+}
+
 /// What a downtime of `millis` costs, in øre, where an hour costs each of `counties` so many kroner.
 pub fn cost(millis: u64, kroner_an_hour: u64, counties: usize) -> u64 {
     let counties = u64::try_from(counties.max(1)).unwrap_or(1);
@@ -151,22 +174,8 @@ mod tests {
     fn a_torn_line_costs_one_run_and_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger");
-        let entry = Entry {
-            cause: Cause::calendar(1),
-            started: 2,
-            ended: 3,
-            outcome: Outcome::NotNeeded,
-            forecast: Forecast { restart: 1, runs: 0 },
-            held: None,
-            restart: None,
-            failed_pauses: 0,
-            longest_failed_pause: 0,
-            notice: Notice::of(&[3]),
-            cut: vec![],
-            reasons: vec![],
-            trouble: vec![],
-            avoided: 0,
-        };
+        let forecast = Forecast { restart: 1, runs: 0 };
+        let entry = Entry::unbegun(Cause::calendar(1), 2, forecast, Outcome::NotNeeded);
         append(&path, &entry).unwrap();
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 9]).unwrap();

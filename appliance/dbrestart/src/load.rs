@@ -62,6 +62,10 @@ impl Meter {
             Some(session) => session,
             None => postgres.open().await?,
         };
+        if gate.is_paused(SHORT).await? {
+            // No run is under way: whoever paused it is gone.
+            gate.resume(SHORT).await?;
+        }
         let count = gate.transactions(SHORT).await?;
         let backends = gate.backends(SHORT).await?;
         let uses = postgres

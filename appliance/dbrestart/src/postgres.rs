@@ -24,7 +24,7 @@ impl Session {
         let connect = config.connect(NoTls);
         let (client, connection) = match timeout(within, connect).await {
             Ok(Ok(pair)) => pair,
-            Ok(Err(error)) => return Err(Error::Failed(Text::same(words(&error)))),
+            Ok(Err(error)) => return Err(refused(&error)),
             Err(_) => {
                 let what = Text::new("innlogging i databasen", "logging in to the database");
                 return Err(Error::late(&what, millis(within)));
@@ -63,6 +63,19 @@ pub(crate) fn words(error: &tokio_postgres::Error) -> String {
     words
 }
 
+/// Whether the server said it, or nobody did. Class 28 is what SQL has for logins that are refused.
+fn refused(error: &tokio_postgres::Error) -> Error {
+    let cause = words(error);
+    match error.code() {
+        Some(code) if code.code().starts_with("28") => Error::Refused(Text::new(
+            format!("{cause}. Se på passordet med «varde db credential», og på pg_hba.conf"),
+            format!("{cause}. Look at the password with «varde db credential», and at pg_hba.conf"),
+        )),
+        Some(_) => Error::Refused(Text::same(cause)),
+        None => Error::Failed(Text::same(cause)),
+    }
+}
+
 /// How to log in, and how.
 #[derive(Clone, Debug)]
 pub struct Postgres {
@@ -80,13 +93,14 @@ pub struct Fitness {
     pub files: Vec<String>,
     /// Nothing in those files waits for a restart, so what runs is what they say.
     pub settled: bool,
+    /// As [`Postgres::began`] has it.
+    pub began: String,
 }
 
 /// A server older than this without a restart has a reason for one.
 const OLD: i64 = 30 * 86_400;
 /// More idle sessions than this many hundredths of `max_connections` is a reason.
 const BLOATED: i64 = 80;
-/// More private memory than this in one backend is a reason, where the server's version tells (bytes).
 const WRITE_PROBE: &str = "SELECT varde.probe()";
 
 impl Postgres {
@@ -167,17 +181,37 @@ impl Postgres {
     pub async fn open(&self) -> Result<Session, Error> {
         self.session(Duration::from_secs(5)).await.map_err(|error| {
             let cause = error.text();
+            if matches!(error, Error::Refused(_)) {
+                return Error::Refused(Text::new(
+                    format!("Databasen slapp ikke inn kontoen varde: {}", cause.nb),
+                    format!("The database did not let the account varde in: {}", cause.en),
+                ));
+            }
             Error::failed(
                 format!(
-                    "Fikk ikke logget inn i databasen: {}. Sjekk «varde db credential»",
+                    "Databasen svarer ikke: {}. Se om tjeneren går og om nettet dit er oppe",
                     cause.nb
                 ),
                 format!(
-                    "Could not log in to the database: {}. Check «varde db credential»",
+                    "The database does not answer: {}. See whether the server runs and the network to it is up",
                     cause.en
                 ),
             )
         })
+    }
+
+    /// When the server that answers began, on its own clock: another one for another server.
+    pub async fn began(&self) -> Result<String, Error> {
+        let session = self.open().await?;
+        let ask = session
+            .client
+            .query_one("SELECT pg_postmaster_start_time()::text", &[]);
+        match timeout(Duration::from_secs(5), ask).await {
+            Ok(row) => row
+                .map(|row| row.get(0))
+                .map_err(|error| Error::Failed(Text::same(words(&error)))),
+            Err(_) => Err(Error::late(&Text::same("pg_postmaster_start_time()"), 5000)),
+        }
     }
 
     pub async fn checkpoint(&self, within: Duration) -> Result<(), Error> {
@@ -245,7 +279,7 @@ impl Postgres {
             "SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::int8, \
              (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') * 100 \
              / current_setting('max_connections')::int8, current_setting('data_directory'), \
-             current_setting('config_file'), current_setting('hba_file')",
+             current_setting('config_file'), current_setting('hba_file'), pg_postmaster_start_time()::text",
         )
         .await?;
         let Some(state) = state.first() else {
@@ -276,38 +310,46 @@ impl Postgres {
             data,
             files,
             settled: names.is_empty(),
+            began: state.get(5),
         })
     }
 
-    /// Until a login, a read and a write work.
+    /// Until a login, a read and a write work. What the server said to the last is told as its refusal.
     pub async fn probe(&self, within: Duration) -> Result<(), Error> {
         const EVERY: Duration = Duration::from_millis(2);
         let deadline = Instant::now() + within;
+        let mut last = Error::failed("intet svar", "no answer");
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let attempt = async {
                 let session = self.session(left).await?;
                 let write = session.client.batch_execute(WRITE_PROBE);
-                write
-                    .await
-                    .map_err(|error| Error::Failed(Text::same(words(&error))))
+                write.await.map_err(|error| refused(&error))
             };
             match timeout(left, attempt).await {
                 Ok(Ok(())) => return Ok(()),
-                Ok(Err(error)) if left.is_zero() => return Err(no_answer(error.text(), within)),
-                Err(_) => return Err(no_answer(&Text::new("intet svar", "no answer"), within)),
-                Ok(Err(_)) => sleep(EVERY).await,
+                // Who ran out of time has no news.
+                Err(_) | Ok(Err(Error::Late(_))) => {}
+                Ok(Err(error)) => last = error,
             }
+            if Instant::now() >= deadline {
+                return Err(no_answer(&last, within));
+            }
+            sleep(EVERY).await;
         }
     }
 }
 
-fn no_answer(cause: &Text, within: Duration) -> Error {
-    let within = millis(within);
-    Error::Late(Text::new(
-        format!("Databasen svarte ikke innen {within} ms: {}", cause.nb),
-        format!("The database did not answer within {within} ms: {}", cause.en),
-    ))
+fn no_answer(last: &Error, within: Duration) -> Error {
+    let (within, cause) = (millis(within), last.text());
+    let text = Text::new(
+        format!("Databasen kunne ikke brukes innen {within} ms: {}", cause.nb),
+        format!("The database could not be used within {within} ms: {}", cause.en),
+    );
+    match last {
+        Error::Refused(_) => Error::Refused(text),
+        _ => Error::Late(text),
+    }
 }
 
 #[allow(

@@ -1,6 +1,6 @@
 //! Conducts a run: asks the state machine, writes the journal, has the command performed, and closes the ledger.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -9,7 +9,7 @@ use varde_bus::Text;
 
 use crate::Error;
 use crate::journal::{Head, Journal, Unfinished};
-use crate::ledger::{Cause, Entry, Notice, append, cost};
+use crate::ledger::{Entry, Notice, append, cost};
 use crate::run::{Command, Event, Outcome, Run, Step};
 use crate::usage::Use;
 
@@ -34,6 +34,8 @@ pub struct Books {
 pub struct Progress {
     pub step: Step,
     pub uses: Vec<Use>,
+    /// Whom it lets go first; empty where nobody.
+    pub waits_for: Text,
 }
 
 impl Books {
@@ -53,15 +55,38 @@ pub struct Strings {
     pub progress: watch::Sender<Option<Progress>>,
 }
 
+/// A run that has ended, whatever the disk says to it.
+#[derive(Debug)]
+pub struct Ended {
+    pub entry: Entry,
+    /// Why the ledger does not have it.
+    pub unkept: Option<Error>,
+}
+
+impl Ended {
+    /// Enters a run that did not begin.
+    pub fn unbegun(books: &Books, entry: Entry) -> Self {
+        let unkept = append(&books.ledger(), &entry).err();
+        Self { entry, unkept }
+    }
+}
+
 /// Conducts a run from its beginning.
-pub async fn conduct(
-    rig: &mut impl Performs,
-    books: &Books,
-    head: Head,
-    strings: Strings,
-) -> Result<Entry, Error> {
+pub async fn conduct(rig: &mut impl Performs, books: &Books, head: Head, strings: Strings) -> Ended {
     // Without a journal nobody could put right what this run leaves, so it is not begun.
-    let journal = Journal::begin(&books.journal(), &head)?;
+    let journal = match Journal::begin(&books.journal(), &head) {
+        Ok(journal) => journal,
+        Err(error) => {
+            let why = error.text().clone();
+            let entry = Entry::unbegun(
+                head.cause,
+                head.started,
+                head.plan.forecast,
+                Outcome::Refused { why },
+            );
+            return Ended::unbegun(books, entry);
+        }
+    };
     let (run, command) = Run::begin(head.plan.clone(), boottime());
     go_on(rig, books, head, journal, run, command, strings).await
 }
@@ -71,7 +96,7 @@ pub async fn recover(
     rig: &mut impl Performs,
     books: &Books,
     strings: Strings,
-) -> Result<Option<Entry>, Error> {
+) -> Result<Option<Ended>, Error> {
     let Some(Unfinished {
         head,
         step,
@@ -89,12 +114,18 @@ pub async fn recover(
                 "Interrupted before anything was done",
             ),
         };
-        let entry = close(books, head, journal, outcome, None, Notice::default())?;
-        return Ok(Some(entry));
+        return Ok(Some(close(
+            books,
+            head,
+            journal,
+            outcome,
+            None,
+            Notice::default(),
+        )));
     };
-    go_on(rig, books, head, journal, run, command, strings)
-        .await
-        .map(Some)
+    Ok(Some(
+        go_on(rig, books, head, journal, run, command, strings).await,
+    ))
 }
 
 async fn go_on(
@@ -105,11 +136,12 @@ async fn go_on(
     mut run: Run,
     mut command: Command,
     strings: Strings,
-) -> Result<Entry, Error> {
+) -> Ended {
     loop {
         strings.progress.send_replace(Some(Progress {
             step: run.step(),
             uses: run.uses().to_vec(),
+            waits_for: Text::default(),
         }));
         if let Command::Finish(outcome) = command {
             return close(books, head, journal, outcome, Some(run), rig.notice());
@@ -162,7 +194,7 @@ fn close(
     outcome: Outcome,
     run: Option<Run>,
     mut notice: Notice,
-) -> Result<Entry, Error> {
+) -> Ended {
     let account = run.map(|run| run.account).unwrap_or_default();
     notice.longest = notice
         .longest
@@ -173,13 +205,7 @@ fn close(
         Outcome::Restarted { .. } if notice.failed == 0 => account.restart.unwrap_or(0),
         _ => 0,
     };
-    let Cause { planned, who, why } = head.cause;
     let entry = Entry {
-        cause: Cause { planned, who, why },
-        started: head.started,
-        ended: jiff::Timestamp::now().as_millisecond(),
-        outcome,
-        forecast: head.plan.forecast,
         held: account.held,
         restart: account.restart,
         failed_pauses: account.failed_pauses,
@@ -189,11 +215,15 @@ fn close(
         reasons: account.reasons,
         trouble: account.trouble,
         avoided: cost(saved, books.downtime_cost, books.counties),
+        ..Entry::unbegun(head.cause, head.started, head.plan.forecast, outcome)
     };
-    let kept = append(&books.ledger(), &entry);
-    journal.end()?;
-    kept?;
-    Ok(entry)
+    let unkept = append(&books.ledger(), &entry).err();
+    // One that stays is found again, and says of a run that has ended that it was interrupted.
+    let left = journal.end().err();
+    Ended {
+        entry,
+        unkept: unkept.or(left),
+    }
 }
 
 /// Milliseconds since the boot, asleep or awake: a clock that nobody sets.
@@ -201,9 +231,4 @@ pub fn boottime() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     seconds * 1000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000_000
-}
-
-/// Where a database's books are, below the folder of all of them.
-pub fn folder(root: &Path, database: &str) -> PathBuf {
-    root.join(database)
 }

@@ -68,14 +68,7 @@ pub fn outcome(outcome: &Outcome) -> (&'static str, Text, &[Use]) {
         Outcome::Refused { why } => ("refused", why.clone(), &[]),
         Outcome::Failed { why } => ("failed", why.clone(), &[]),
         Outcome::Down { why } => ("down", why.clone(), &[]),
-        Outcome::Missed => (
-            "missed",
-            Text::new(
-                "Tidspunktet var forbi da tjenesten kom i gang",
-                "Its time had passed when the service came up",
-            ),
-            &[],
-        ),
+        Outcome::Missed { why } => ("missed", why.clone(), &[]),
     }
 }
 

@@ -39,6 +39,9 @@ pub enum Log {
 pub struct Known {
     pub data: String,
     pub files: Vec<String>,
+    /// When the server that is to be restarted began.
+    #[serde(default)]
+    pub began: String,
 }
 
 #[derive(Debug)]
@@ -64,6 +67,10 @@ pub struct Rig {
 }
 
 const SHORT: Duration = Duration::from_secs(5);
+/// Within what the procedure allows a command besides its own bound.
+const ASIDE: Duration = Duration::from_millis(700);
+/// An agent or a host that takes longer to say that it is there is not one to hold clients for.
+const READY_MOST: Duration = Duration::from_secs(2);
 const CHECKPOINT_MOST: Duration = Duration::from_mins(10);
 
 /// All that a rig is made of but its memory of the run.
@@ -111,6 +118,7 @@ impl Rig {
         self.known = Known {
             data: fitness.data.clone(),
             files: fitness.files.clone(),
+            began: fitness.began.clone(),
         };
         let bytes = serde_json::to_vec(&self.known).unwrap_or_default();
         std::fs::write(&self.memory, bytes).map_err(|error| Error::file(&self.memory, &error))?;
@@ -143,6 +151,10 @@ impl Rig {
         }
         uses.extend(self.gate.session_clients(SHORT).await?);
         self.looker = Some(session);
+        if uses.is_empty() {
+            // Found out while nobody is held.
+            self.server.is_there(READY_MOST).await?;
+        }
         Ok(Event::InUse(uses))
     }
 
@@ -154,11 +166,48 @@ impl Rig {
         Ok(())
     }
 
-    async fn stop(&mut self, within: Duration) -> Result<(), Error> {
-        match (&self.target, &self.machine) {
-            (Target::Machine, Some(machine)) => machine.shut_down(within).await,
-            _ => self.server.stop(&self.known.data, within).await,
+    async fn stop(&mut self, within: Duration) -> Result<Event, Error> {
+        if let (Target::Machine, Some(machine)) = (&self.target, &self.machine) {
+            machine.shut_down(within).await?;
+            return Ok(Event::Done);
         }
+        match self.server.stop(&self.known.data, within).await {
+            Ok(()) => Ok(Event::Done),
+            // A server that stops lets nobody in any more; this one was not told.
+            Err(error) if self.postgres.probe(ASIDE).await.is_ok() => {
+                Ok(Event::NotRestarted(error.text().clone()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn probe(&mut self, within: Duration) -> Result<Event, Error> {
+        let Err(error) = self.postgres.probe(within).await else {
+            return Ok(Event::Done);
+        };
+        let cause = error.text();
+        let state = self.server.state(&self.known.data, ASIDE).await;
+        Ok(match state.as_deref() {
+            Ok("starting") => Event::OutOfHands(Text::new(
+                format!(
+                    "Tjeneren er i gang med å komme opp, og trenger mer tid. {}",
+                    cause.nb
+                ),
+                format!("The server is coming up, and needs more time. {}", cause.en),
+            )),
+            // It let us know nothing, and its own side says that it would.
+            Ok("ready") if !matches!(error, Error::Refused(_)) => Event::OutOfHands(Text::new(
+                format!(
+                    "Tjeneren går, men nås ikke herfra. Se på nettet mellom. {}",
+                    cause.nb
+                ),
+                format!(
+                    "The server runs and is not reached from here. Look at the network between. {}",
+                    cause.en
+                ),
+            )),
+            _ => return Err(error),
+        })
     }
 
     async fn start(&mut self, within: Duration) -> Result<(), Error> {
@@ -197,7 +246,7 @@ impl Rig {
     }
 
     /// That a client gets through the gate, and that the gate holds nobody.
-    async fn verify(&mut self, within: Duration) -> Result<(), Error> {
+    async fn verify(&mut self, within: Duration) -> Result<Event, Error> {
         let mut config = tokio_postgres::Config::new();
         config
             .host_path(&self.gate.socket)
@@ -217,7 +266,13 @@ impl Rig {
         }
         Postgres::new(config).probe(within).await?;
         self.notice.failed = self.errors_told().await;
-        Ok(())
+        if self.postgres.began().await? == self.known.began {
+            return Ok(Event::NotRestarted(Text::new(
+                "Tjeneren ble ikke startet på nytt",
+                "The server was not restarted",
+            )));
+        }
+        Ok(Event::Done)
     }
 
     async fn log_end(&self) -> u64 {
@@ -288,7 +343,7 @@ impl Performs for Rig {
             Command::Cut(uses) => self.cut(uses).await,
             Command::Pause { within } => self.pause(ms(within)).await,
             Command::Release { within } => self.gate.resume(ms(within)).await,
-            Command::Stop { within } => self.stop(ms(within)).await,
+            Command::Stop { within } => return told(self.stop(ms(within)).await),
             Command::Kill { within } => match (&self.target, &self.machine) {
                 (Target::Machine, Some(machine)) => machine.force_off(ms(within)).await,
                 _ => self.server.kill(&self.known.data, ms(within)).await,
@@ -300,10 +355,10 @@ impl Performs for Rig {
                     .await
             }
             Command::RestartMachine { within } => self.restart_machine(ms(within)).await,
-            Command::Probe { within } => self.postgres.probe(ms(within)).await,
+            Command::Probe { within } => return told(self.probe(ms(within)).await),
             Command::Resume { within } => self.resume(ms(within)).await,
             Command::RestartGate { within } => self.restart_gate(ms(within)).await,
-            Command::Verify { within } => self.verify(ms(within)).await,
+            Command::Verify { within } => return told(self.verify(ms(within)).await),
             Command::Finish(_) => Ok(()),
         };
         told(done.map(|()| Event::Done))
@@ -318,6 +373,6 @@ fn told(result: Result<Event, Error>) -> Event {
     match result {
         Ok(event) => event,
         Err(Error::Late(why)) => Event::Late(why),
-        Err(Error::Failed(why)) => Event::Failed(why),
+        Err(Error::Failed(why) | Error::Refused(why)) => Event::Failed(why),
     }
 }

@@ -42,6 +42,8 @@ pub struct Run {
     answers: bool,
     fell_back: bool,
     machine_restarted: bool,
+    /// Why nothing that is done to the server helps.
+    out_of_hands: Option<Text>,
     last_uses: Vec<Use>,
     cancelled: bool,
     pub account: Account,
@@ -96,6 +98,7 @@ impl Run {
             answers: false,
             fell_back: false,
             machine_restarted: false,
+            out_of_hands: None,
             last_uses: Vec::new(),
             cancelled: false,
             account: Account::default(),
@@ -137,7 +140,8 @@ impl Run {
             },
             Step::FallBack => match event {
                 Event::Failed(why) | Event::Late(why) => self.climb(why, now),
-                _ => self.start(now),
+                // One that runs and lets nobody in does not look at its configuration again by itself.
+                _ => self.stop(now),
             },
             Step::Probe => self.after_probe(event, now),
             Step::Resume => self.after_resume(event, now),
@@ -158,7 +162,7 @@ impl Run {
         match event {
             Event::Failed(why) | Event::Late(why) => return self.finish(Outcome::Refused { why }),
             Event::Reasons(reasons) => self.account.reasons = reasons,
-            Event::Done | Event::InUse(_) => {}
+            _ => {}
         }
         if self.plan.only_with_reason && self.account.reasons.is_empty() {
             return self.finish(Outcome::NotNeeded);
@@ -209,7 +213,7 @@ impl Run {
                 }
                 return self.wait(self.rest);
             }
-            Event::Done | Event::Reasons(_) => Vec::new(),
+            _ => Vec::new(),
         };
         let waited = now.saturating_sub(self.started);
         let (blocking, cut) = judge(&uses, &self.plan.may_cut, waited);
@@ -287,6 +291,11 @@ impl Run {
                     None => self.resume(),
                 }
             }
+            Event::NotRestarted(why) => {
+                self.note(why);
+                self.answers = true;
+                self.resume()
+            }
             // Whether it is down is not known: if it is not, the start fails and the probe finds it answering.
             Event::Failed(why) | Event::Late(why) => {
                 self.note(why);
@@ -306,6 +315,14 @@ impl Run {
                     return self.start(now);
                 }
                 self.climb(why, now)
+            }
+            Event::OutOfHands(why) => {
+                self.note(why.clone());
+                self.out_of_hands = Some(why.clone());
+                if self.held_since.is_none() {
+                    return self.finish(Outcome::Down { why });
+                }
+                self.probe(self.plan.start_most, now)
             }
             _ => {
                 self.answers = true;
@@ -346,16 +363,31 @@ impl Run {
             self.account.restart = self.stopped.map(|at| now.saturating_sub(at));
             return self.verify();
         }
+        if let Some(why) = self.out_of_hands.clone() {
+            return self.finish(Outcome::Down { why });
+        }
+        let cause = self.account.trouble.last().cloned().unwrap_or_default();
         let why = Text::new(
-            "Tjeneren kom ikke opp mens klientene ventet",
-            "The server did not come up while clients were held",
+            format!("Tjeneren kom ikke opp mens klientene ventet. {}", cause.nb),
+            format!("The server did not come up while clients were held. {}", cause.en),
         );
         self.climb(why, now)
     }
 
     fn after_verify(&mut self, event: Event) -> Command {
-        if let Event::Failed(why) | Event::Late(why) = event {
-            self.note(why);
+        match event {
+            Event::NotRestarted(why) if self.stopped.is_some() => {
+                let why = match self.account.trouble.last() {
+                    Some(last) => Text::new(
+                        format!("{}: {}", why.nb, last.nb),
+                        format!("{}: {}", why.en, last.en),
+                    ),
+                    None => why,
+                };
+                return self.finish(Outcome::Failed { why });
+            }
+            Event::Failed(why) | Event::Late(why) => self.note(why),
+            _ => {}
         }
         if self.stopped.is_none() {
             return self.finish(Outcome::Failed {

@@ -72,6 +72,12 @@ systemctl reset-failed "$1" 2>/dev/null
 exec systemctl start --no-block "$1"
 "#;
 const START_COMMAND: &str = r#"exec setsid -f "$@" >/dev/null 2>&1 </dev/null"#;
+/// The server says it itself in the eighth line of its file: `starting`, `ready` and others (PostgreSQL's
+/// miscadmin.h, `PM_STATUS_*`).
+const STATE: &str = r#"
+kill -0 "$pid" && sed -n 8p "$1/postmaster.pid"
+exit 0
+"#;
 /// Enough for the server to start and to write its log. Exit code 9 is ours.
 const DISK: &str = r#"
 free=$(df -P -k "$1" | awk 'NR == 2 { print $4 }')
@@ -126,6 +132,22 @@ impl Server {
                 self.must(&what, START_COMMAND, &command, within).await
             }
         }
+    }
+
+    /// Whether the machine takes orders at all.
+    pub async fn is_there(&self, within: Duration) -> Result<(), Error> {
+        let what = Text::new(
+            "nå maskinen som databasen går på",
+            "reaching the machine of the database",
+        );
+        self.must(&what, "exit 0", &[], within).await
+    }
+
+    /// What the server says of itself, such as `ready`; empty where it does not run.
+    pub async fn state(&self, data: &str, within: Duration) -> Result<String, Error> {
+        let what = Text::new("se på tjeneren", "looking at the server");
+        let script = format!("{FIND}{STATE}");
+        Ok(self.script(&what, &script, &[data], within).await?.words)
     }
 
     /// Whether the disk has room for a start.
@@ -194,8 +216,30 @@ impl Server {
         };
         match timeout(within, run).await {
             Ok(output) => output,
-            Err(_) => Err(Error::late(what, millis(within))),
+            Err(_) => Err(self.silent(what, within)),
         }
+    }
+}
+
+impl Server {
+    /// No answer in time, and who did not give it.
+    fn silent(&self, what: &Text, within: Duration) -> Error {
+        let within = millis(within);
+        let (nb, en) = match &self.via {
+            Via::Local { .. } => (String::new(), String::new()),
+            Via::Guest(_) => (
+                ". Gjesteagenten svarer ikke: se om qemu-guest-agent går i maskinen".to_owned(),
+                ". The guest agent is silent: see whether qemu-guest-agent runs in the machine".to_owned(),
+            ),
+            Via::Ssh { target, .. } => (
+                format!(". {target} svarer ikke over SSH"),
+                format!(". {target} does not answer over SSH"),
+            ),
+        };
+        Error::Late(Text::new(
+            format!("{}: ikke ferdig innen {within} ms{nb}", what.nb),
+            format!("{}: not done within {within} ms{en}", what.en),
+        ))
     }
 }
 

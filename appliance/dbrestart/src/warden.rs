@@ -1,53 +1,38 @@
-//! Looks after one database: follows its calendar, conducts its runs, learns its load, and says how it is.
+//! Looks after one database: follows its calendar, has its runs conducted, learns its load, and says how it is.
 
-use std::collections::BTreeMap;
+mod describe;
+mod lease;
+mod run;
+
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::{OwnedMutexGuard, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-use varde_bus::dbrestart::{DatabaseState, DatabaseStatus};
+use varde_bus::dbrestart::DatabaseStatus;
 use varde_bus::hypervisor::HypervisorProxy;
 use varde_bus::record::Recorder;
 use varde_bus::{Failure, FailureKind, Text};
 use varde_calendar::Schedule;
-use varde_site::{DatabaseServer, RestartWhat};
 
+pub use self::lease::Leases;
 use crate::Error;
 use crate::gates;
-use crate::journal::Head;
-use crate::ledger::{self, Cause, Entry, Notice};
+use crate::ledger::{self, Cause, Entry};
 use crate::load::Meter;
-use crate::procedure::{Progress, Strings, conduct, recover};
+use crate::procedure::{Ended, Progress, Strings, recover};
 use crate::report;
-use crate::run::{Outcome, Step};
+use crate::run::Outcome;
 use crate::settings::{Paths, SERVICE, Settings};
 use crate::timetable::{Due, Once, Orders};
 
 /// However far the next run: the clock may be set meanwhile.
 const LONGEST_NAP: Duration = Duration::from_mins(1);
-
-/// Servers of one machine are restarted one at a time: a lock for each machine.
-#[derive(Clone, Debug, Default)]
-pub struct Leases(Arc<Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>>);
-
-impl Leases {
-    async fn take(&self, key: &str, within: Duration) -> Option<OwnedMutexGuard<()>> {
-        let lock = self
-            .0
-            .lock()
-            .expect("nobody panics with it")
-            .entry(key.to_owned())
-            .or_default()
-            .clone();
-        timeout(within, lock.lock_owned()).await.ok()
-    }
-}
+const MEASURE_MOST: Duration = Duration::from_secs(20);
 
 /// What somebody wants of a database.
 #[derive(Debug)]
@@ -82,7 +67,8 @@ pub struct Common {
 }
 
 struct Running {
-    task: JoinHandle<Result<Entry, Error>>,
+    task: JoinHandle<Ended>,
+    cause: Cause,
     cancel: watch::Sender<bool>,
     progress: watch::Receiver<Option<Progress>>,
     held_most: Duration,
@@ -99,13 +85,15 @@ pub struct Warden {
     down: Option<Text>,
     /// Why no run could go well now.
     trouble: Option<Text>,
+    /// Runs that the ledger did not take, because its disk was full.
+    unkept: Vec<Entry>,
     status: Option<DatabaseStatus>,
 }
 
 enum Happened {
     Order(Option<Order>),
     Progress,
-    Ended(Box<Result<Entry, Error>>),
+    Ended(Box<Result<Ended, Error>>),
     Time,
 }
 
@@ -122,6 +110,7 @@ impl Warden {
             running: None,
             down: None,
             trouble: None,
+            unkept: Vec::new(),
             status: None,
         })
     }
@@ -155,7 +144,7 @@ impl Warden {
                     let _ = reply.send(done);
                 }
                 Happened::Progress => {}
-                Happened::Ended(entry) => self.ended(*entry).await,
+                Happened::Ended(ended) => self.ended(*ended).await,
                 Happened::Time => self.tick().await,
             }
         }
@@ -175,7 +164,8 @@ impl Warden {
         let next = self.schedule.next(now).map(|next| next.at);
         let once = self.orders.once.as_ref().map(|once| once.at);
         let until = [next, once].into_iter().flatten().min();
-        let left = until.and_then(|at| Duration::try_from(at.duration_since(now)).ok());
+        // What is behind us is due now.
+        let left = until.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO));
         left.unwrap_or(LONGEST_NAP).min(LONGEST_NAP)
     }
 
@@ -219,16 +209,14 @@ impl Warden {
             }
         };
         match recovered {
-            Ok(Some(entry)) => self.ended(Ok(entry)).await,
+            Ok(Some(ended)) => self.ended(Ok(ended)).await,
             Ok(None) => {}
             Err(error) => self.trouble = Some(error.text().clone()),
         }
     }
 
     async fn tick(&mut self) {
-        if self.running.is_some() {
-            return;
-        }
+        self.keep_entries();
         let before = self.orders.clone();
         let due = self
             .orders
@@ -236,22 +224,30 @@ impl Warden {
         if self.orders != before {
             self.keep_orders();
         }
-        match due {
-            Due::Nothing => self.measure().await,
-            Due::Run(cause) => self.begin(cause),
-            Due::Missed(at) => self.missed(at).await,
+        let under_way = self.running.as_ref().map(|running| running.cause.planned);
+        match (due, under_way) {
+            (Due::Nothing, None) => self.measure().await,
+            (Due::Nothing, Some(_)) => {}
+            (Due::Run(cause), None) => self.begin(cause),
+            (Due::Run(cause), Some(other)) => self.missed(cause, in_its_place(other)).await,
+            (Due::Missed(at), other) => {
+                let why = other.map_or_else(too_late, in_its_place);
+                self.missed(Cause::calendar(at.as_millisecond()), why).await;
+            }
         }
     }
 
     async fn measure(&mut self) {
         let local = self.schedule.zone.to_datetime(Timestamp::now());
-        let learned = self
-            .meter
-            .measure(&self.settings, &self.common.paths, local)
-            .await;
+        let measure = self.meter.measure(&self.settings, &self.common.paths, local);
+        // A network that is lost answers nothing, not even no.
+        let learned = timeout(MEASURE_MOST, measure).await.unwrap_or_else(|_| {
+            let what = Text::new("se på databasen", "looking at the database");
+            Err(Error::late(&what, 20_000))
+        });
         match learned {
             Ok(learned) => {
-                self.trouble = None;
+                (self.trouble, self.down) = (None, None);
                 if learned {
                     self.keep("week.json", self.meter.week());
                 }
@@ -269,61 +265,69 @@ impl Warden {
             progress,
         };
         self.running = Some(Running {
-            task: tokio::spawn(run(settings, common, cause, strings)),
+            task: tokio::spawn(run::run(settings, common, cause.clone(), strings)),
+            cause,
             cancel,
             progress: watched,
             held_most: Duration::from_millis(self.settings.database.restart.held_most),
         });
     }
 
-    async fn missed(&mut self, at: Timestamp) {
+    /// Enters a run that was not begun in its time.
+    async fn missed(&mut self, cause: Cause, why: Text) {
         let books = self.settings.books(&self.common.paths);
         let now = Timestamp::now().as_millisecond();
-        let entry = self.settings.forecast(&books).map(|forecast| Entry {
-            cause: Cause::calendar(at.as_millisecond()),
-            started: now,
-            ended: now,
-            outcome: Outcome::Missed,
-            forecast,
-            held: None,
-            restart: None,
-            failed_pauses: 0,
-            longest_failed_pause: 0,
-            notice: Notice::default(),
-            cut: Vec::new(),
-            reasons: Vec::new(),
-            trouble: Vec::new(),
-            avoided: 0,
-        });
-        let kept = entry.and_then(|entry| ledger::append(&books.ledger(), &entry).map(|()| entry));
-        self.ended(kept).await;
+        let forecast = self.settings.forecast(&books).unwrap_or_default();
+        let entry = Entry::unbegun(cause, now, forecast, Outcome::Missed { why });
+        self.enter(Ended::unbegun(&books, entry)).await;
     }
 
-    async fn ended(&mut self, entry: Result<Entry, Error>) {
+    async fn ended(&mut self, ended: Result<Ended, Error>) {
         self.running = None;
-        let said = match &entry {
-            Ok(entry) => {
-                let (name, reason, _) = report::outcome(&entry.outcome);
-                match &entry.outcome {
-                    Outcome::Down { why } => self.down = Some(why.clone()),
-                    Outcome::Restarted { .. } => self.down = None,
-                    _ => {}
-                }
-                format!(
-                    "{name}: {} longest stall {} ms, {} delayed, {} failed",
-                    reason.en, entry.notice.longest, entry.notice.delayed, entry.notice.failed
-                )
-            }
+        match ended {
+            Ok(ended) => self.enter(ended).await,
             Err(error) => {
                 self.trouble = Some(error.text().clone());
-                error.text().en.clone()
+                self.say(&error.text().en.clone()).await;
             }
-        };
+        }
+    }
+
+    async fn enter(&mut self, Ended { entry, unkept }: Ended) {
+        let (name, reason, _) = report::outcome(&entry.outcome);
+        match &entry.outcome {
+            Outcome::Down { why } => self.down = Some(why.clone()),
+            Outcome::Restarted { .. } => self.down = None,
+            _ => {}
+        }
+        let said = format!(
+            "{name}: {} longest stall {} ms, {} delayed, {} failed",
+            reason.en, entry.notice.longest, entry.notice.delayed, entry.notice.failed
+        );
+        if let Some(error) = unkept {
+            eprintln!("{}: {}", self.name(), error.text().en);
+            self.unkept.push(entry);
+        }
+        self.say(&said).await;
+    }
+
+    /// Tries again to enter what the ledger did not take.
+    fn keep_entries(&mut self) {
+        let ledger = self.settings.books(&self.common.paths).ledger();
+        while let Some(entry) = self.unkept.first() {
+            if ledger::append(&ledger, entry).is_err() {
+                return;
+            }
+            self.unkept.remove(0);
+        }
+    }
+
+    async fn say(&self, said: &str) {
         eprintln!("{}: {said}", self.name());
         let recorded = self
             .common
             .recorder
-            .event(SERVICE, "db.restart", self.name(), &said);
+            .event(SERVICE, "db.restart", self.name(), said);
         if let Err(failure) = recorded.await {
             eprintln!(
                 "{}: the run could not be entered in the record: {failure}",
@@ -423,60 +427,22 @@ impl Warden {
             let _ = self.common.news.send(status).await;
         }
     }
+}
 
-    fn describe(&self) -> DatabaseStatus {
-        let database = &self.settings.database;
-        let restart = &database.restart;
-        let books = self.settings.books(&self.common.paths);
-        let expected = self.settings.forecast(&books).ok();
-        let stall = expected.map_or(0, |forecast| forecast.restart);
-        let progress = self
-            .running
-            .as_ref()
-            .and_then(|running| running.progress.borrow().clone());
-        let (state, reason) = match (&self.running, &self.down, &self.trouble, &self.orders.hold) {
-            (Some(_), ..) => (DatabaseState::Running, Text::default()),
-            (_, Some(why), ..) => (DatabaseState::Down, why.clone()),
-            (_, _, Some(why), _) => (DatabaseState::Blocked, why.clone()),
-            (_, _, _, Some((who, why))) => (DatabaseState::Hold, Text::same(format!("{who}: {why}"))),
-            _ => (DatabaseState::Ready, Text::default()),
-        };
-        let next = self.schedule.next(Timestamp::now());
-        let before = self.status.as_ref().filter(|before| before.state == state);
-        let (quietest, quietest_delays) = self.meter.quietest(stall, &self.schedule);
-        DatabaseStatus {
-            name: database.name.clone(),
-            title: database.title.clone(),
-            state,
-            reason,
-            since: before.map_or_else(|| Timestamp::now().as_millisecond(), |before| before.since),
-            gate: format!("{}:{}", database.gate.0, database.gate.1),
-            address: format!("{}:{}", database.address.0, database.address.1),
-            server: match &database.server {
-                DatabaseServer::Vm(name) | DatabaseServer::Host(name) => name.clone(),
-            },
-            what: match restart.what {
-                RestartWhat::Process => "process",
-                RestartWhat::Machine => "machine",
-            }
-            .to_owned(),
-            step: progress
-                .as_ref()
-                .map_or("", |progress| report::step(progress.step))
-                .to_owned(),
-            uses: progress.map_or_else(Vec::new, |progress| report::in_use(&progress.uses)),
-            next: next.as_ref().map_or(0, |next| next.at.as_millisecond()),
-            obstacle: next.as_ref().map_or_else(Text::default, |next| {
-                self.orders.obstacle(next.at, next.obstacle.as_ref())
-            }),
-            stall_budget: restart.stall_budget,
-            expected: stall,
-            expected_from: expected.map_or(0, |forecast| u32::try_from(forecast.runs).unwrap_or(u32::MAX)),
-            quietest,
-            quietest_delays,
-            next_delays: next.map_or(-1.0, |next| self.meter.expected(next.at, stall, &self.schedule)),
-        }
-    }
+fn too_late() -> Text {
+    Text::new(
+        "Tidspunktet var forbi før den kunne begynne: tjenesten gikk ikke, eller klokken ble stilt",
+        "Its time had passed before it could begin: the service did not run, or the clock was set",
+    )
+}
+
+/// Why nothing was done: the run that was meant for `other` was under way.
+fn in_its_place(other: i64) -> Text {
+    let other = Timestamp::from_millisecond(other).unwrap_or_default();
+    Text::new(
+        format!("En annen omstart, planlagt {other}, var alt i gang"),
+        format!("Another restart, planned for {other}, was already under way"),
+    )
 }
 
 fn refused(nb: &str, en: &str) -> Failure {
@@ -489,47 +455,11 @@ async fn watched(running: Option<&mut Running>) -> Happened {
         return std::future::pending().await;
     };
     tokio::select! {
-        ended = &mut running.task => Happened::Ended(Box::new(ended.unwrap_or_else(|error| {
-            Err(Error::failed(format!("Kjøringen brøt sammen: {error}"), format!("The run broke down: {error}")))
+        ended = &mut running.task => Happened::Ended(Box::new(ended.map_err(|error| {
+            Error::failed(format!("Kjøringen brøt sammen: {error}"), format!("The run broke down: {error}"))
         }))),
         Ok(()) = running.progress.changed() => Happened::Progress,
     }
-}
-
-async fn run(settings: Settings, common: Common, cause: Cause, strings: Strings) -> Result<Entry, Error> {
-    let books = settings.books(&common.paths);
-    let restart = &settings.database.restart;
-    strings.progress.send_replace(Some(Progress {
-        step: Step::Preflight,
-        uses: Vec::new(),
-    }));
-    let started = Timestamp::now();
-    let Some(_lease) = common
-        .leases
-        .take(&settings.lease(), Duration::from_millis(restart.give_up))
-        .await
-    else {
-        return Err(Error::failed(
-            "Utsatt: en annen omstart på samme maskin ble ikke ferdig",
-            "Put off: another restart on the same machine did not end",
-        ));
-    };
-    let mut plan = settings.plan(settings.forecast(&books)?);
-    // A run ends where the calendar closes, whatever is left of its time.
-    let give_up = started + jiff::SignedDuration::from_millis(i64::try_from(restart.give_up).unwrap_or(0));
-    if cause.who.is_empty()
-        && let Some(closes) = settings.schedule()?.closes(started, give_up)
-    {
-        let open = closes.duration_since(Timestamp::now()).as_millis();
-        plan.give_up = plan.give_up.min(u64::try_from(open).unwrap_or(0));
-    }
-    let mut rig = settings.rig(&common.paths, &common.hypervisor)?;
-    let head = Head {
-        cause,
-        plan,
-        started: started.as_millisecond(),
-    };
-    conduct(&mut rig, &books, head, strings).await
 }
 
 /// What was kept; nothing where there is none or it cannot be read.

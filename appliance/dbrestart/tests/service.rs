@@ -4,13 +4,10 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 use varde_bus::audit::{Entry, Record, Verdict};
 use varde_bus::dbrestart::{DatabaseState, DbRestartProxy, PATH, RunRecord};
@@ -22,6 +19,7 @@ use varde_dbrestart::service::{DbRestart, Posts, publish};
 use varde_dbrestart::settings::{Paths, Settings};
 use varde_dbrestart::warden::{Common, Leases};
 use varde_dbrestart_lab::cluster::Cluster;
+use varde_dbrestart_lab::guest::Guest;
 use varde_dbrestart_lab::tree;
 use varde_site::{Database, DatabaseServer, Pool, Restart, RestartWhat};
 
@@ -51,6 +49,7 @@ impl Audit {
 fn systemctl(cluster: &Cluster) -> String {
     let (folder, tree) = (cluster.path(""), cluster.handle()[0].clone());
     let server = cluster.server().join(" ");
+    let port = cluster.gate_port;
     format!(
         "#!/bin/sh\n\
          echo \"$*\" >>{folder}/systemctl.log\n\
@@ -60,7 +59,8 @@ fn systemctl(cluster: &Cluster) -> String {
              mkdir -p {folder}/run/varde/gate/journal && chmod -R a+rX {folder}/var {folder}/run\n\
              chroot {tree} chown -R postgres:postgres {folder}/run {folder}/var/lib/varde/gate\n\
              setsid -f sh -c 'echo $$ >{folder}/gate.pid; exec chroot --userspec=postgres:postgres {tree} \
-             /usr/sbin/pgbouncer -q {folder}/var/lib/varde/gate/journal/pgbouncer.ini' >{folder}/gate.log 2>&1 </dev/null;;\n\
+             /usr/sbin/pgbouncer -q {folder}/var/lib/varde/gate/journal/pgbouncer.ini' >{folder}/gate.log 2>&1 </dev/null\n\
+             until [ -S {folder}/run/varde/gate/journal/.s.PGSQL.{port} ]; do sleep 0.05; done;;\n\
          'reload varde-gate@journal.service')\n\
              chroot {tree} chown -R postgres:postgres {folder}/var/lib/varde/gate; kill -HUP $(cat {folder}/gate.pid);;\n\
          'stop varde-gate@journal.service') kill -INT $(cat {folder}/gate.pid);;\n\
@@ -69,61 +69,6 @@ fn systemctl(cluster: &Cluster) -> String {
          *) exit 1;;\n\
          esac\n"
     )
-}
-
-/// An agent as QEMU has it, whose guest is this machine.
-fn agent(socket: &Path, programs: String) {
-    std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
-    let listener = UnixListener::bind(socket).unwrap();
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let mut stream = BufReader::new(stream);
-            let mut output = None;
-            loop {
-                let mut line = Vec::new();
-                if stream.read_until(b'\n', &mut line).await.unwrap() == 0 {
-                    break;
-                }
-                let delimited = line.first() == Some(&0xFF);
-                let asked: Value = serde_json::from_slice(&line[usize::from(delimited)..]).unwrap();
-                let answer = match asked["execute"].as_str().unwrap() {
-                    "guest-sync-delimited" => asked["arguments"]["id"].clone(),
-                    "guest-exec" => {
-                        let words = asked["arguments"]["arg"].as_array().unwrap();
-                        let words: Vec<&str> = words.iter().map(|word| word.as_str().unwrap()).collect();
-                        let path = format!("{programs}:{}", std::env::var("PATH").unwrap());
-                        let mut child = tokio::process::Command::new("sh")
-                            .args(words)
-                            .env("PATH", path)
-                            .stdin(Stdio::null())
-                            .stdout(Stdio::piped())
-                            .spawn()
-                            .unwrap();
-                        let mut said = String::new();
-                        child
-                            .stdout
-                            .take()
-                            .unwrap()
-                            .read_to_string(&mut said)
-                            .await
-                            .unwrap();
-                        output = Some((child.wait().await.unwrap().code(), said));
-                        json!({"pid": 7})
-                    }
-                    "guest-exec-status" => {
-                        let (code, _) = output.clone().unwrap();
-                        json!({"exited": true, "exitcode": code})
-                    }
-                    other => panic!("{other}"),
-                };
-                let mut bytes = if delimited { vec![0xFF] } else { vec![] };
-                bytes.extend(json!({"return": answer}).to_string().bytes());
-                bytes.push(b'\n');
-                stream.get_mut().write_all(&bytes).await.unwrap();
-            }
-        }
-    });
 }
 
 fn settings(cluster: &Cluster) -> Settings {
@@ -168,21 +113,33 @@ async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_declared_database_is_restarted_on_schedule_and_put_off_while_it_is_busy() {
-    let cluster = Cluster::new(&tree::tree().unwrap()).unwrap();
-    let hba = "local all all trust\nhost all postgres all trust\nhost all all all scram-sha-256\n";
-    std::fs::write(cluster.folder.join("data/pg_hba.conf"), hba).unwrap();
-    cluster.sql("SELECT pg_reload_conf()").unwrap();
+/// The service on a bus of its own.
+struct Serving {
+    gate: PathBuf,
+    database: DbRestartProxy<'static>,
+    posts: Posts,
+    entries: std::sync::Arc<std::sync::Mutex<Vec<Entry>>>,
+    _guest: Guest,
+    _bus: PrivateBus,
+    _connections: Vec<zbus::Connection>,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if let Ok(pid) = std::fs::read_to_string(&self.gate) {
+            let _ = Command::new("kill").args(["-KILL", pid.trim()]).status();
+        }
+    }
+}
+
+async fn serve(cluster: &Cluster, declared: Vec<Settings>) -> Serving {
     let programs = cluster.folder.join("bin");
     std::fs::create_dir(&programs).unwrap();
     let program = programs.join("systemctl");
-    std::fs::write(&program, systemctl(&cluster)).unwrap();
+    std::fs::write(&program, systemctl(cluster)).unwrap();
     std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
-    agent(
-        &cluster.folder.join("run/varde/vm/journal-db/agent.sock"),
-        programs.display().to_string(),
-    );
+    let socket = cluster.folder.join("run/varde/vm/journal-db/agent.sock");
+    let guest = Guest::start(&socket, &programs.display().to_string()).unwrap();
 
     let bus = PrivateBus::start();
     let entries = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
@@ -208,7 +165,7 @@ async fn a_declared_database_is_restarted_on_schedule_and_put_off_while_it_is_bu
         news,
     };
     let posts = Posts::default();
-    posts.follow(vec![settings(&cluster)], &common).await;
+    posts.follow(declared, &common).await;
     connection
         .object_server()
         .at(PATH, DbRestart::new(posts.clone(), paths, recorder))
@@ -219,20 +176,37 @@ async fn a_declared_database_is_restarted_on_schedule_and_put_off_while_it_is_bu
     tokio::spawn(async move { publish(&for_news, &told, statuses).await });
 
     let client = bus.connect().await;
-    let database = DbRestartProxy::new(&client).await.unwrap();
+    Serving {
+        gate: cluster.folder.join("gate.pid"),
+        database: DbRestartProxy::new(&client).await.unwrap(),
+        posts,
+        entries,
+        _guest: guest,
+        _bus: bus,
+        _connections: vec![audit, connection, client],
+    }
+}
+
+/// A run of the ledger, counted from the oldest, once it is there.
+async fn run_number(database: &DbRestartProxy<'_>, name: &str, number: usize) -> RunRecord {
+    until("a run", async || {
+        let runs: Vec<RunRecord> = database.runs(name, 1000).await.unwrap();
+        let place = runs.len().checked_sub(number)?;
+        runs.into_iter().nth(place)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_declared_database_is_restarted_on_schedule_and_put_off_while_it_is_busy() {
+    let cluster = Cluster::new(&tree::tree().unwrap()).unwrap();
+    let hba = "local all all trust\nhost all postgres all trust\nhost all all all scram-sha-256\n";
+    std::fs::write(cluster.folder.join("data/pg_hba.conf"), hba).unwrap();
+    cluster.sql("SELECT pg_reload_conf()").unwrap();
+    let serving = serve(&cluster, vec![settings(&cluster)]).await;
+    let database = &serving.database;
 
     // Without a password no run goes well, and it says what to do.
-    let run = |number: usize| {
-        let database = &database;
-        async move {
-            until("a run", async || {
-                let runs: Vec<RunRecord> = database.runs("journal", 100).await.unwrap();
-                let place = runs.len().checked_sub(number)?;
-                runs.into_iter().nth(place)
-            })
-            .await
-        }
-    };
     let status = until("the missing password is told", async || {
         let status = database.get("journal").await.ok()?;
         (status.state == DatabaseState::Blocked).then_some(status)
@@ -252,7 +226,7 @@ async fn a_declared_database_is_restarted_on_schedule_and_put_off_while_it_is_bu
     assert_ne!(refused.kind, FailureKind::Denied, "{refused}");
     let before = cluster.pid();
     database.set_credential("journal", "lab", "").await.unwrap();
-    let first = run(1).await;
+    let first = run_number(database, "journal", 1).await;
     assert_eq!(first.outcome, "restarted", "{first:?}");
     assert_ne!(cluster.pid(), before);
     assert!(first.avoided > 0 && first.failed == 0, "{first:?}");
@@ -304,7 +278,7 @@ async fn a_declared_database_is_restarted_on_schedule_and_put_off_while_it_is_bu
     let held: Failure = database.restart("journal", 0, "").await.unwrap_err().into();
     assert_eq!(held.kind, FailureKind::Refused);
     database.hold("journal", false, "").await.unwrap();
-    let put_off = run(known + 1).await;
+    let put_off = run_number(database, "journal", known + 1).await;
     assert_eq!(put_off.outcome, "put_off", "{put_off:?}");
     assert!(
         put_off.uses.iter().any(|found| found.whose.contains("lonn")),
@@ -317,8 +291,8 @@ async fn a_declared_database_is_restarted_on_schedule_and_put_off_while_it_is_bu
     let planned = database.planned("journal", 10).await.unwrap();
     assert_eq!(planned.len(), 10);
     database.skip_next("journal", "").await.unwrap();
-    posts.stop().await;
-    let entries = entries.lock().unwrap();
+    serving.posts.stop().await;
+    let entries = serving.entries.lock().unwrap();
     assert!(
         entries
             .iter()
@@ -330,9 +304,74 @@ async fn a_declared_database_is_restarted_on_schedule_and_put_off_while_it_is_bu
             .all(|entry| !format!("{entry:?}").contains("\"lab\"")),
         "no password is recorded"
     );
-    let gate = std::fs::read_to_string(cluster.folder.join("gate.pid")).unwrap();
-    Command::new("kill")
-        .args(["-KILL", gate.trim()])
-        .status()
-        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_that_collide_take_turns_or_say_who_was_in_the_way() {
+    let cluster = Cluster::new(&tree::tree().unwrap()).unwrap();
+    let journal = settings(&cluster);
+    let mut lager = settings(&cluster);
+    lager.database.name = "lager".into();
+    lager.database.restart.calendar = vec!["2099-01-01".into()];
+    lager.database.restart.give_up = 1_000;
+    // On the same machine, and busy for longer than the other one has patience.
+    let mut patient = journal.clone();
+    patient.database.restart.give_up = 600_000;
+    let serving = serve(&cluster, vec![patient, lager]).await;
+    let database = &serving.database;
+    // No password is needed where everybody is trusted, but one there must be.
+    let _busy = {
+        let mut config = tokio_postgres::Config::new();
+        config
+            .host("127.0.0.1")
+            .port(cluster.port)
+            .user("postgres")
+            .application_name("lonn");
+        let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client.batch_execute("BEGIN; SELECT 1").await.unwrap();
+        client
+    };
+    until("the warden is there", async || {
+        database.set_credential("journal", "lab", "").await.ok()
+    })
+    .await;
+    until("a run that waits for the busy session", async || {
+        let status = database.get("journal").await.unwrap();
+        (!status.uses.is_empty()).then_some(())
+    })
+    .await;
+
+    database.restart("lager", 0, "").await.unwrap();
+    let waits = until("it says whom it waits for", async || {
+        let status = database.get("lager").await.unwrap();
+        (status.state == DatabaseState::Running && !status.reason.is_empty()).then_some(status)
+    })
+    .await;
+    assert!(waits.reason.nb.contains("omstarten av journal"), "{waits:?}");
+    let put_off = run_number(database, "lager", 1).await;
+    assert_eq!(put_off.outcome, "put_off", "{put_off:?}");
+    assert!(put_off.reason.nb.contains("Omstarten av journal"), "{put_off:?}");
+    assert!(
+        put_off.reason.en.contains("The restart of journal"),
+        "{put_off:?}"
+    );
+
+    // The calendar names one every five seconds; those that come due meanwhile are not begun, and say why.
+    let missed = until("a run that came due meanwhile", async || {
+        let runs = database.runs("journal", 1000).await.unwrap();
+        runs.into_iter()
+            .find(|run| run.reason.en.contains("already under way"))
+    })
+    .await;
+    assert_eq!(missed.outcome, "missed", "{missed:?}");
+    assert!(missed.reason.nb.contains("alt i gang"), "{missed:?}");
+
+    database.cancel("journal", "").await.unwrap();
+    until("the one that waited is called off", async || {
+        let runs = database.runs("journal", 1000).await.unwrap();
+        runs.into_iter().find(|run| run.outcome == "cancelled")
+    })
+    .await;
+    serving.posts.stop().await;
 }

@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use varde_dbrestart::gate::Gate;
@@ -30,6 +31,10 @@ pub struct Cluster {
     pub folder: PathBuf,
     pub port: u16,
     pub gate_port: u16,
+    /// Where gate and controller reach the server; another one than its own where a wire lies between.
+    pub way: u16,
+    /// Seconds for which the gate holds a client at most.
+    pub held_most: u64,
     supervisor: Option<Child>,
     attached: bool,
 }
@@ -42,11 +47,14 @@ impl Cluster {
         let real = tree.join("tmp").join(&name);
         std::fs::create_dir_all(&real)?;
         std::os::unix::fs::symlink(&real, &folder)?;
+        let port = free_port()?;
         let cluster = Self {
             tree: tree.to_owned(),
             folder,
-            port: free_port()?,
+            port,
             gate_port: free_port()?,
+            way: port,
+            held_most: 60,
             supervisor: None,
             attached: false,
         };
@@ -191,7 +199,7 @@ impl Cluster {
             listen: "127.0.0.1".into(),
             port: self.gate_port,
             server_host: "127.0.0.1".into(),
-            server_port: self.port,
+            server_port: self.way,
             user: "varde".into(),
             database: "postgres".into(),
             admin: "root".into(),
@@ -199,7 +207,7 @@ impl Cluster {
             socket: self.path(""),
             pool_mode: pool_mode.into(),
             pool_size: 20,
-            held_most: 60,
+            held_most: self.held_most,
             certificate: None,
             log: Some(self.path("pgbouncer.log")),
         };
@@ -296,6 +304,8 @@ impl Cluster {
             folder: folder.into(),
             port: port.parse()?,
             gate_port: gate_port.parse()?,
+            way: port.parse()?,
+            held_most: 60,
             supervisor: None,
             attached: true,
         })
@@ -313,7 +323,7 @@ impl Cluster {
         let mut config = tokio_postgres::Config::new();
         config
             .host("127.0.0.1")
-            .port(self.port)
+            .port(self.way)
             .user("varde")
             .password("lab")
             .dbname("postgres");
@@ -360,6 +370,18 @@ impl Drop for Cluster {
     }
 }
 
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+/// Below those that the kernel gives to connections, and none twice in a process: what is to listen there comes later.
+pub(crate) fn free_port() -> Result<u16> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    const FIRST: u32 = 12_000;
+    const COUNT: u32 = 20_000;
+    for _ in 0..COUNT {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let start = std::process::id().wrapping_mul(97);
+        let port = u16::try_from(FIRST + start.wrapping_add(step) % COUNT)?;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err("no port is free".into())
 }

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use varde_dbrestart::forecast::forecast;
 use varde_dbrestart::journal::Head;
 use varde_dbrestart::ledger::{self, Cause, Entry};
-use varde_dbrestart::procedure::{Books, Performs, Strings, conduct, recover};
+use varde_dbrestart::procedure::{Books, Ended, Performs, Strings, conduct, recover};
 use varde_dbrestart::run::{Outcome, Plan};
 
 use crate::Result;
@@ -103,20 +103,28 @@ pub async fn ours(cluster: &Cluster) -> Result<Entry> {
 
 pub async fn ours_with(cluster: &Cluster, rig: &mut impl Performs) -> Result<Entry> {
     let books = books(cluster);
+    let plan = plan(&books)?;
+    Ok(conducted(&books, rig, plan).await.entry)
+}
+
+/// One run that has to keep to this plan.
+pub async fn conducted(books: &Books, rig: &mut impl Performs, plan: Plan) -> Ended {
     let head = Head {
         cause: Cause::calendar(0),
-        plan: plan(&books)?,
+        plan,
         started: 0,
     };
-    Ok(conduct(rig, &books, head, strings()).await?)
+    conduct(rig, books, head, strings()).await
 }
 
 /// What the service does when it comes back.
 pub async fn recovered(cluster: &Cluster) -> Result<Option<Entry>> {
-    Ok(recover(&mut cluster.rig(), &books(cluster), strings()).await?)
+    let ended = recover(&mut cluster.rig(), &books(cluster), strings()).await?;
+    Ok(ended.map(|ended| ended.entry))
 }
 
-fn strings() -> Strings {
+/// Nobody watches, nobody calls off.
+pub fn strings() -> Strings {
     let (_, cancel) = watch::channel(false);
     let (progress, _) = watch::channel(None);
     Strings { cancel, progress }

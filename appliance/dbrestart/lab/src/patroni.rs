@@ -1,13 +1,12 @@
 //! Patroni over a cluster of the lab, with etcd, and its scheduled restart.
 
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, free_port};
 
 #[derive(Debug)]
 pub struct Patroni {
@@ -23,7 +22,7 @@ impl Patroni {
         cluster.sql("CREATE ROLE replicator REPLICATION LOGIN")?;
         cluster.control(&["stop", "-m", "fast"])?;
         let tree = PathBuf::from(&cluster.handle()[0]);
-        let (client, peer, rest) = (port()?, port()?, port()?);
+        let (client, peer, rest) = (free_port()?, free_port()?, free_port()?);
         let etcd = spawn(
             &tree,
             &[
@@ -129,10 +128,6 @@ fn spawn(tree: &std::path::Path, words: &[&str], log: &str) -> Result<Child> {
         .stderr(log)
         .process_group(0)
         .spawn()?)
-}
-
-fn port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 impl Drop for Patroni {

@@ -74,7 +74,7 @@ async fn put_right(paths: &Paths) -> Result<(), Failure> {
         let (_cancel, cancel) = watch::channel(false);
         let (progress, _) = watch::channel(None);
         match recover(&mut rig, &settings.books(paths), Strings { cancel, progress }).await {
-            Ok(entry) => eprintln!("{name}: put right: {:?}", entry.map(|entry| entry.outcome)),
+            Ok(ended) => eprintln!("{name}: put right: {:?}", ended.map(|ended| ended.entry.outcome)),
             Err(error) => eprintln!("{name}: {}", error.text().en),
         }
     }

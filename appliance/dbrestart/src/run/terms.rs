@@ -94,6 +94,10 @@ pub enum Event {
     Reasons(Vec<Text>),
     /// Of `Look`.
     InUse(Vec<Use>),
+    /// Of `Probe`: the server's own side says that it runs or is about to, so nothing done to it would help.
+    OutOfHands(Text),
+    /// Of `Stop`: it was not stopped, and still answers. Of `Verify`: the server is the one from before the run.
+    NotRestarted(Text),
     /// The bound passed: it may have happened or not.
     Late(Text),
     Failed(Text),
@@ -127,8 +131,11 @@ pub enum Outcome {
     Down {
         why: Text,
     },
-    /// Never begun: nobody was there at its time, and then it was too late.
-    Missed,
+    /// Never begun, and then it was too late.
+    Missed {
+        #[serde(default)]
+        why: Text,
+    },
 }
 
 /// The command under way, as the journal has it.

@@ -184,6 +184,7 @@ fn a_server_that_does_not_start_gets_its_last_good_configuration_then_a_fresh_ma
         Event::Done,
         failed(),
         Event::Done,
+        Event::Done,
         failed(),
         Event::Late(oops()),
         Event::Done,
@@ -195,6 +196,7 @@ fn a_server_that_does_not_start_gets_its_last_good_configuration_then_a_fresh_ma
             Step::Stop,
             Step::Start,
             Step::FallBack,
+            Step::Stop,
             Step::Start,
             Step::RestartMachine,
             Step::Probe,
@@ -221,6 +223,43 @@ fn where_all_fails_clients_are_let_go_before_somebody_is_called() {
         [Step::FallBack, Step::Resume, Step::RestartGate, Step::Finished]
     );
     assert!(matches!(outcome, Some(Outcome::Down { .. })));
+}
+
+#[test]
+fn a_server_that_runs_out_of_reach_keeps_its_configuration() {
+    let mut events = to_pause();
+    events.extend([Event::Done, Event::Done, Event::Done]);
+    let (mut run, mut command) = Run::begin(plan(), 0);
+    for event in events {
+        command = run.on(event, 0);
+    }
+    assert!(matches!(command, Command::Probe { .. }), "{command:?}");
+    command = run.on(Event::OutOfHands(oops()), 10_000);
+    assert!(matches!(command, Command::Probe { .. }), "{command:?}");
+    command = run.on(Event::OutOfHands(oops()), 30_000);
+    assert!(matches!(command, Command::Resume { .. }), "{command:?}");
+    command = run.on(Event::Done, 30_001);
+    assert!(
+        matches!(command, Command::Finish(Outcome::Down { .. })),
+        "{command:?}"
+    );
+}
+
+#[test]
+fn a_server_that_was_not_stopped_is_not_said_to_be_restarted() {
+    let mut events = to_pause();
+    events.extend([
+        Event::Done,
+        Event::NotRestarted(oops()),
+        Event::Done,
+        Event::NotRestarted(oops()),
+    ]);
+    let (steps, outcome, _) = begun(plan(), events);
+    assert_eq!(
+        steps[5..],
+        [Step::Stop, Step::Resume, Step::Verify, Step::Finished]
+    );
+    assert!(matches!(outcome, Some(Outcome::Failed { .. })), "{outcome:?}");
 }
 
 #[test]
@@ -265,6 +304,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Reasons(vec![])),
         2 => Just(Event::Late(oops())),
         2 => Just(Event::Failed(oops())),
+        1 => Just(Event::OutOfHands(oops())),
+        1 => Just(Event::NotRestarted(oops())),
     ]
 }
 
