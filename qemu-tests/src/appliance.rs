@@ -10,6 +10,7 @@ use varde_machine::{Credential, Machine, cache_dir, disks};
 
 use crate::dialogue::{Step, patient};
 use crate::error::{Context, Error, Result};
+use crate::evidence;
 use crate::line::Line;
 use crate::process::Process;
 use crate::screen::Screen;
@@ -50,7 +51,7 @@ impl Appliance {
         label: String,
         writes: Writes,
     ) -> Result<Self> {
-        let snapshot = Snapshot::of(build, &shape)?;
+        let snapshot = Snapshot::of(build, &shape, logs)?;
         let (disk, variables, state) = (snapshot.disk(), snapshot.variables(), snapshot.state());
         let appliance = Self::off(build, shape, logs, label, Some(snapshot))?;
         let mut machine = appliance.machine()?;
@@ -67,8 +68,8 @@ impl Appliance {
         process
             .line
             .dialogue(&[Step::Send("<enter>"), Step::WaitFor("login:")])?;
-        if let Some(vm) = appliance.shape.running {
-            snapshot::resume(&process, vm)?;
+        if !appliance.shape.running.is_empty() {
+            snapshot::resume(&process, appliance.shape.running)?;
         }
         Ok(appliance)
     }
@@ -306,30 +307,10 @@ impl Appliance {
         }
     }
 
-    /// Writes down what can be known of the appliance now: its screen, its journal, what failed.
+    /// Writes down what can be known of the appliance now.
     pub(crate) fn keep_evidence(&self) {
-        let Ok(process) = self.process() else { return };
-        let keep = |name: &str, text: &str| {
-            let path = self.logs.join(format!("{}-{name}", self.label));
-            if let Err(error) = std::fs::write(&path, text) {
-                eprintln!("cannot keep {}: {error}", path.display());
-            }
-        };
-        keep("screen.txt", &process.line.screen().framed());
-        for (name, command) in [
-            (
-                "state.txt",
-                "systemctl --no-pager --failed; systemctl --no-pager list-units 'varde-*'; df -h; free -m",
-            ),
-            (
-                "journal.txt",
-                "journalctl --no-pager -b -o short-precise | tail -n 2500",
-            ),
-        ] {
-            match process.shell.run(command) {
-                Ok(output) => keep(name, &output.text),
-                Err(error) => keep(name, &format!("could not be had: {error}")),
-            }
+        if let Ok(process) = self.process() {
+            evidence::keep(&process, &self.logs, &self.label);
         }
     }
 }

@@ -13,6 +13,7 @@ mod appliance;
 pub mod cut;
 mod dialogue;
 mod error;
+mod evidence;
 mod golden;
 pub mod keys;
 mod line;

@@ -31,8 +31,8 @@ pub struct Shape {
     pub disk: u64,
     /// Whether the disk of demo guests is attached.
     pub media: bool,
-    /// A virtual machine that runs, its checks passed, in the snapshot.
-    pub running: Option<&'static str>,
+    /// Virtual machines that run, their checks passed, in the snapshot.
+    pub running: &'static [&'static str],
 }
 
 impl Default for Shape {
@@ -42,7 +42,7 @@ impl Default for Shape {
             memory: 4096,
             disk: 16 << 30,
             media: true,
-            running: None,
+            running: &[],
         }
     }
 }

@@ -13,6 +13,7 @@ use varde_machine::{cache_dir, disks};
 use crate::appliance::{BOOT, boot, machine};
 use crate::dialogue::patient;
 use crate::error::{Context, Error, Result};
+use crate::evidence;
 use crate::process::Process;
 use crate::shape::{Build, Shape};
 
@@ -42,11 +43,11 @@ impl Snapshot {
         self.dir.join("state")
     }
 
-    /// The snapshot of this shape, made now if there is none.
-    pub fn of(build: &Build, shape: &Shape) -> Result<Self> {
+    /// The snapshot of this shape, made now if there is none. If that fails, `logs` has the evidence.
+    pub fn of(build: &Build, shape: &Shape, logs: &Path) -> Result<Self> {
         let below = match shape.running {
-            None => None,
-            Some(_) => Some(Box::new(Self::of(build, &at_rest(shape))?)),
+            [] => None,
+            _ => Some(Box::new(Self::of(build, &at_rest(shape), logs)?)),
         };
         let all = cache_dir()?.join("snapshots");
         fs::create_dir_all(&all).on("create", &all)?;
@@ -72,7 +73,7 @@ impl Snapshot {
             lock.lock().on("lock", &lock_path)?;
             if !complete.exists() {
                 clear(&all, &key)?;
-                make(build, shape, below.as_deref(), &dir)?;
+                make(build, shape, below.as_deref(), &dir, logs)?;
                 File::create(&complete).on("create", &complete)?;
             }
             // Once more round: between giving the lock back and sharing it, the snapshot may have been cleared away.
@@ -83,30 +84,30 @@ impl Snapshot {
 /// The shape before any virtual machine was started.
 fn at_rest(shape: &Shape) -> Shape {
     Shape {
-        running: None,
+        running: &[],
         ..shape.clone()
     }
 }
 
-fn make(build: &Build, shape: &Shape, below: Option<&Snapshot>, dir: &Path) -> Result<()> {
+fn make(build: &Build, shape: &Shape, below: Option<&Snapshot>, dir: &Path, logs: &Path) -> Result<()> {
     if dir.exists() {
         fs::remove_dir_all(dir).on("clear", dir)?;
     }
     fs::create_dir_all(dir).on("create", dir)?;
     let machine = machine(build, shape, dir)?;
-    let process = if let (Some(below), Some(vm)) = (below, shape.running) {
+    let process = if let Some(below) = below {
         disks::branch(&build.toolbox, &below.disk(), &machine.disk)?;
         disks::branch(&build.toolbox, &below.variables(), &machine.variables)?;
         let process = Process::start(build, machine, dir, "snapshot", &["-incoming", "defer"])?;
         process.restore(&below.state())?;
-        start(&process, vm)?;
+        start(&process, shape.running).inspect_err(|_| evidence::keep(&process, logs, "snapshot"))?;
         process
     } else {
         disks::overlay(&build.toolbox, &build.image, &machine.disk, shape.disk)?;
         disks::variables(&build.toolbox, &machine.variables)?;
         let process = Process::start(build, machine, dir, "snapshot", &[])?;
         process.run()?;
-        boot(&process)?;
+        boot(&process).inspect_err(|_| evidence::keep(&process, logs, "snapshot"))?;
         process
     };
     process
@@ -117,21 +118,24 @@ fn make(build: &Build, shape: &Shape, below: Option<&Snapshot>, dir: &Path) -> R
     Ok(())
 }
 
-/// Starts a virtual machine, waits until its checks have passed, and pauses it: QEMU does not take back the state of an
-/// emulated processor that stood inside a guest. [`resume`] is to follow each time the snapshot is taken.
-fn start(process: &Process, vm: &str) -> Result<()> {
-    let bound = GUEST.as_secs();
-    order(process, &format!("start {vm} --wait {bound}"))?;
-    order(process, &format!("pause {vm} --wait {bound}"))
+/// Starts virtual machines, waits until their checks have passed, and pauses them: QEMU does not take back the state of
+/// an emulated processor that stood inside a guest. [`resume`] is to follow each time the snapshot is taken.
+fn start(process: &Process, vms: &[&str]) -> Result<()> {
+    for verb in ["start", "pause"] {
+        for vm in vms {
+            order(process, verb, vm)?;
+        }
+    }
+    Ok(())
 }
 
-/// Lets the virtual machine of a restored snapshot go on.
-pub fn resume(process: &Process, vm: &str) -> Result<()> {
-    order(process, &format!("resume {vm} --wait {}", GUEST.as_secs()))
+/// Lets the virtual machines of a restored snapshot go on.
+pub fn resume(process: &Process, vms: &[&str]) -> Result<()> {
+    vms.iter().try_for_each(|vm| order(process, "resume", vm))
 }
 
-fn order(process: &Process, order: &str) -> Result<()> {
-    let command = format!("varde --lang en vm {order}");
+fn order(process: &Process, verb: &str, vm: &str) -> Result<()> {
+    let command = format!("varde --lang en vm {verb} {vm} --wait {}", GUEST.as_secs());
     let output = process.or_why_it_ended(process.shell.run_within(&command, GUEST))?;
     if output.code == 0 {
         return Ok(());

@@ -1,13 +1,12 @@
 //! Scheduled database restarts: PostgreSQL in its guest, a client in another guest that comes through the gate.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use varde_qemu_tests::Step::{Send, WaitFor, WaitForMatch, Within};
-use varde_qemu_tests::{Appliance, Error, OPERATOR, Result, Shape, patient, scenario};
+use varde_qemu_tests::{Appliance, Error, OPERATOR, Result, Scenario, Shape, patient, scenario};
 
-/// A guest that boots inside an emulated machine, beside another one.
-const GUEST: Duration = Duration::from_mins(10);
 const RUN: Duration = Duration::from_mins(10);
 
 /// The scenarios' site with a database, and a machine for its client. Bounds are those of an emulated machine.
@@ -53,13 +52,22 @@ oldest_transaction = \"5 s\"
 
 const SELDOM: &str = "calendar = [\"Sun *-*-* 03:30\"]\ngive_up = \"10 min\"";
 
-/// Starts the client's machine, gives Varde its password for the database, and waits until it may be restarted.
-fn ready(appliance: &Appliance) -> Result<()> {
-    let start = format!("varde vm start klient --wait {}", GUEST.as_secs());
-    appliance.process()?.shell.run_within(&start, patient(GUEST))?;
-    appliance.vm_in("klient", "running", GUEST)?;
+/// An appliance where database and client run, and Varde has its password for the database.
+fn ready(scenario: &Scenario) -> Result<Rc<Appliance>> {
+    let appliance = scenario.restored(Shape {
+        site: Some(site(SELDOM)),
+        running: &["journal-db", "klient"],
+        ..Shape::default()
+    })?;
     appliance.sh("echo varde-demo | varde db credential journal --why prøve")?;
     appliance.until("varde --json db show journal | grep -q '\"ready\"'", RUN)?;
+    Ok(appliance)
+}
+
+/// Puts another `[database.restart]` in place of [`SELDOM`].
+fn restart_as(appliance: &Appliance, restart: &str) -> Result<()> {
+    appliance.write("/run/other.toml", &site(restart))?;
+    appliance.sh("varde site apply /run/other.toml --why prøve")?;
     Ok(())
 }
 
@@ -137,12 +145,7 @@ fn settle(appliance: &Appliance) -> Result<()> {
 #[test]
 fn a_scheduled_restart_goes_by_and_its_client_notices_nothing() {
     scenario(|scenario| {
-        let appliance = scenario.restored(Shape {
-            site: Some(site(SELDOM)),
-            running: Some("journal-db"),
-            ..Shape::default()
-        })?;
-        ready(&appliance)?;
+        let appliance = ready(scenario)?;
         enter_client(&appliance)?;
         appliance.dialogue(&[
             Send("psql -Atc 'select pg_postmaster_start_time()' >before<enter>"),
@@ -150,9 +153,10 @@ fn a_scheduled_restart_goes_by_and_its_client_notices_nothing() {
             Send("<enter>"),
         ])?;
         // Every other minute, until the first has been; then no more.
-        let often = site("calendar = [\"*-*-* *:0/2:00\"]\ngive_up = \"10 min\"");
-        appliance.write("/run/often.toml", &often)?;
-        appliance.sh("varde site apply /run/often.toml --why prøve")?;
+        restart_as(
+            &appliance,
+            "calendar = [\"*-*-* *:0/2:00\"]\ngive_up = \"10 min\"",
+        )?;
         let run = ended_run(&appliance, 1)?;
         appliance.sh("varde db hold journal --why prøve")?;
         scenario.report(&format!(
@@ -183,14 +187,10 @@ fn a_scheduled_restart_goes_by_and_its_client_notices_nothing() {
 #[test]
 fn a_run_is_put_off_for_a_session_that_is_busy_and_the_console_says_whose() {
     scenario(|scenario| {
-        let appliance = scenario.restored(Shape {
-            site: Some(site("calendar = [\"Sun *-*-* 03:30\"]\ngive_up = \"30 s\"")),
-            running: Some("journal-db"),
-            ..Shape::default()
-        })?;
-        ready(&appliance)?;
+        let appliance = ready(scenario)?;
         enter_client(&appliance)?;
         appliance.dialogue(&[Send("psql -c 'select pg_sleep(900)' >/dev/null 2>&1 &<enter>")])?;
+        restart_as(&appliance, "calendar = [\"Sun *-*-* 03:30\"]\ngive_up = \"30 s\"")?;
         appliance.sh("varde db restart journal --why prøve")?;
         let run = ended_run(&appliance, 1)?;
         assert_eq!(run["outcome"], "put_off", "{run:#}");
@@ -212,14 +212,10 @@ fn a_run_is_put_off_for_a_session_that_is_busy_and_the_console_says_whose() {
 #[test]
 fn a_whole_guest_restarts_behind_its_gate() {
     scenario(|scenario| {
-        let appliance = scenario.restored(Shape {
-            site: Some(site(&format!("{SELDOM}\nwhat = \"machine\""))),
-            running: Some("journal-db"),
-            ..Shape::default()
-        })?;
-        ready(&appliance)?;
+        let appliance = ready(scenario)?;
         enter_client(&appliance)?;
         appliance.dialogue(&[Send(LOAD), Send("<enter>")])?;
+        restart_as(&appliance, &format!("{SELDOM}\nwhat = \"machine\""))?;
         let before = appliance.vm("journal-db")?["pid"].clone();
         appliance.sh("varde db restart journal --why prøve")?;
         let run = ended_run(&appliance, 1)?;

@@ -12,7 +12,7 @@ const SOON: Duration = Duration::from_mins(1);
 
 fn with_a_running_guest() -> Shape {
     Shape {
-        running: Some("liten"),
+        running: &["liten"],
         ..Shape::default()
     }
 }
