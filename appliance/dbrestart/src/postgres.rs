@@ -101,13 +101,14 @@ pub struct Fitness {
 const OLD: i64 = 30 * 86_400;
 /// More idle sessions than this many hundredths of `max_connections` is a reason.
 const BLOATED: i64 = 80;
+/// How long a server may take to let us in or to answer one question, where nobody is held meanwhile: one on a blade
+/// that is out of breath takes seconds.
+pub const ANSWER: Duration = Duration::from_secs(15);
 const WRITE_PROBE: &str = "SELECT varde.probe()";
 
 impl Postgres {
     pub fn new(mut config: tokio_postgres::Config) -> Self {
-        config
-            .application_name(APPLICATION)
-            .connect_timeout(Duration::from_secs(5));
+        config.application_name(APPLICATION).connect_timeout(ANSWER);
         Self { config }
     }
 
@@ -179,7 +180,7 @@ impl Postgres {
     }
 
     pub async fn open(&self) -> Result<Session, Error> {
-        self.session(Duration::from_secs(5)).await.map_err(|error| {
+        self.session(ANSWER).await.map_err(|error| {
             let cause = error.text();
             if matches!(error, Error::Refused(_)) {
                 return Error::Refused(Text::new(
@@ -206,11 +207,14 @@ impl Postgres {
         let ask = session
             .client
             .query_one("SELECT pg_postmaster_start_time()::text", &[]);
-        match timeout(Duration::from_secs(5), ask).await {
+        match timeout(ANSWER, ask).await {
             Ok(row) => row
                 .map(|row| row.get(0))
                 .map_err(|error| Error::Failed(Text::same(words(&error)))),
-            Err(_) => Err(Error::late(&Text::same("pg_postmaster_start_time()"), 5000)),
+            Err(_) => Err(Error::late(
+                &Text::same("pg_postmaster_start_time()"),
+                millis(ANSWER),
+            )),
         }
     }
 

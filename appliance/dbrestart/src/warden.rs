@@ -24,6 +24,7 @@ use crate::Error;
 use crate::gates;
 use crate::ledger::{self, Cause, Entry};
 use crate::load::Meter;
+use crate::postgres::ANSWER;
 use crate::procedure::{Ended, Progress, Strings, recover};
 use crate::report;
 use crate::run::Outcome;
@@ -393,7 +394,7 @@ impl Warden {
                 self.provide().await;
                 // Found out now, not at night.
                 let postgres = self.settings.postgres(&self.common.paths)?;
-                postgres.probe(Duration::from_secs(5)).await?;
+                postgres.probe(ANSWER).await?;
             }
         }
         self.keep_orders();
