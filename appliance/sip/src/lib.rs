@@ -1,0 +1,25 @@
+//! The SIP side of the telephony bridge: a registrar, trunks, and calls as legs.
+//!
+//! ```text
+//! phones, trunks ◀── UDP, TCP, TLS ──▶ rim ◀── bytes, time ──▶ agent ── Event ──▶ the exchange
+//!                                                                  ◀── Command ──
+//! ```
+//!
+//! Whoever routes sees legs, not SIP: [`Event`]s come out, [`Command`]s go in, both plain data; session descriptions are
+//! text that is carried and not read. [`Directory`] says who may register and which trunks there are, and may be
+//! replaced at any time without touching a call.
+//!
+//! **The standards.** RFC 3261 and 6026 (transactions, dialogs, registrar), 8760 (digests), 3262 (100rel), 3311 (UPDATE),
+//! 4028 (session timers), 3323 and 3325 (privacy, identity), 3326 (Reason), 5806 (Diversion).
+
+mod api;
+mod config;
+mod error;
+pub mod message;
+
+pub use api::{
+    Alarm, Command, Direction, Diversion, Ended, Event, Flow, Identity, Incoming, LegId, Outgoing, Party,
+    Tapped, Transport, TrunkTrouble, Why,
+};
+pub use config::{Account, Directory, Limits, Listener, Login, Secret, Setup, Timers, Tls, Trunk};
+pub use error::{Error, Malformed, Result};
