@@ -1,0 +1,212 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn snapshot(id: &str) -> Snapshot {
+    Snapshot {
+        id: id.to_owned(),
+        taken: 1,
+        by: "kari".into(),
+        why: "upgrade".into(),
+        expires: 2,
+        budget: 3,
+        machines: vec!["db".into()],
+        quiesced: true,
+        keep: Keep::Kept,
+        overlays: std::collections::BTreeMap::new(),
+    }
+}
+
+fn taking(id: &str, live: bool) -> Order {
+    Order::Take {
+        snapshot: Box::new(snapshot(id)),
+        live,
+    }
+}
+
+/// What is written down after these steps.
+fn after(chains: &Chains, steps: &[Step]) -> Chains {
+    steps
+        .iter()
+        .rev()
+        .find_map(|step| match step {
+            Step::Record(chains) => Some((**chains).clone()),
+            _ => None,
+        })
+        .unwrap_or_else(|| chains.clone())
+}
+
+fn carry_out(chains: &Chains, order: &Order) -> Chains {
+    after(chains, &plan(chains, order).unwrap())
+}
+
+fn two_disks() -> Chains {
+    let one = after(&Chains::default(), &create(&Chains::default(), "data", 10, None));
+    let base = Base::unhashed("/images/small.qcow2".into());
+    after(&one, &create(&one, "system", 10, Some(base)))
+}
+
+fn layers<'a>(chains: &'a Chains, disk: &str) -> Vec<&'a str> {
+    chains.disks[disk].layers.iter().map(String::as_str).collect()
+}
+
+#[test]
+fn a_snapshot_puts_an_overlay_on_every_disk_and_a_rollback_drops_it_and_every_newer_one() {
+    let chains = two_disks();
+    let one = carry_out(&chains, &taking("1", false));
+    let two = carry_out(&one, &taking("2", false));
+    assert_eq!(
+        layers(&two, "system"),
+        ["system.qcow2", "system.0.qcow2", "system.1.qcow2"]
+    );
+    let back = carry_out(&two, &Order::RollBack { id: "1".into() });
+    assert_eq!(layers(&back, "system"), ["system.qcow2"]);
+    assert_eq!(back.snapshots, []);
+    assert_eq!(back.next, 2, "a name that was in use does not come again");
+}
+
+#[test]
+fn a_chain_does_not_grow_deeper_than_three() {
+    let two = carry_out(&carry_out(&two_disks(), &taking("1", false)), &taking("2", true));
+    let two = carry_out(&two, &Order::Conclude);
+    let refusal = plan(&two, &taking("3", false)).unwrap_err();
+    assert!(refusal.text().en.contains("2 snapshots already"), "{refusal}");
+}
+
+#[test]
+fn nothing_begins_while_something_else_is_unfinished() {
+    let pivot = carry_out(&two_disks(), &taking("1", true));
+    assert!(matches!(pivot.work, Some(Work::Pivot { .. })));
+    assert_eq!(
+        layers(&pivot, "system"),
+        ["system.qcow2"],
+        "QEMU has not moved yet"
+    );
+    let refusal = plan(&pivot, &taking("2", true)).unwrap_err();
+    assert!(refusal.text().en.contains("under way"), "{refusal}");
+}
+
+#[test]
+fn only_the_newest_snapshot_is_merged_and_then_there_is_no_way_back() {
+    let two = carry_out(&carry_out(&two_disks(), &taking("1", false)), &taking("2", false));
+    let id = |id: &str| id.to_owned();
+    let refusal = plan(&two, &Order::Merge { id: id("1") }).unwrap_err();
+    assert!(refusal.text().en.contains("Merge 2 first"), "{refusal}");
+    let begun = carry_out(&two, &Order::BeginMerge { id: id("2") });
+    assert!(plan(&begun, &Order::RollBack { id: id("2") }).is_err());
+    assert!(
+        plan(
+            &begun,
+            &Order::Quiet {
+                id: id("2"),
+                quiet: false
+            }
+        )
+        .is_err()
+    );
+    let one = carry_out(&begun, &Order::RollBack { id: id("1") });
+    assert_eq!(
+        layers(&one, "data"),
+        ["data.qcow2"],
+        "the older one still is a way back"
+    );
+    let merged = carry_out(&begun, &Order::Merge { id: id("2") });
+    assert_eq!(merged.snapshots.len(), 1);
+    assert_eq!(layers(&merged, "data"), ["data.qcow2", "data.0.qcow2"]);
+}
+
+#[test]
+fn a_live_merge_lets_go_of_one_disk_after_the_other() {
+    let id = || "1".to_owned();
+    let one = carry_out(&two_disks(), &taking("1", false));
+    let begun = carry_out(&one, &Order::BeginMerge { id: id() });
+    let disk = |disk: &str| Order::Merged {
+        id: id(),
+        disk: disk.to_owned(),
+    };
+    let half = carry_out(&begun, &disk("data"));
+    assert_eq!(layers(&half, "data"), ["data.qcow2"]);
+    assert_eq!(layers(&half, "system"), ["system.qcow2", "system.0.qcow2"]);
+    assert!(half.snapshot("1").is_some());
+    let whole = carry_out(&half, &disk("system"));
+    assert_eq!(whole.snapshots, []);
+}
+
+#[test]
+fn a_machine_that_was_never_started_has_nothing_to_take() {
+    assert!(plan(&Chains::default(), &taking("1", false)).is_err());
+}
+
+/// Files that are there after the first `count` steps.
+fn files(
+    mut files: std::collections::BTreeSet<String>,
+    steps: &[Step],
+    count: usize,
+) -> std::collections::BTreeSet<String> {
+    for step in &steps[..count] {
+        match step {
+            Step::Make { file, .. } => {
+                files.insert(file.clone());
+            }
+            Step::Remove { file } => {
+                files.remove(file);
+            }
+            _ => {}
+        }
+    }
+    files
+}
+
+fn needed(chains: &Chains) -> std::collections::BTreeSet<String> {
+    chains
+        .disks
+        .values()
+        .flat_map(|chain| chain.layers.clone())
+        .collect()
+}
+
+fn orders() -> impl Strategy<Value = Vec<Order>> {
+    let id = || prop_oneof![Just("1".to_owned()), Just("2".to_owned()), Just("3".to_owned())];
+    let order = prop_oneof![
+        (id(), any::<bool>()).prop_map(|(id, live)| taking(&id, live)),
+        Just(Order::Conclude),
+        Just(Order::Undo),
+        id().prop_map(|id| Order::RollBack { id }),
+        id().prop_map(|id| Order::Merge { id }),
+        id().prop_map(|id| Order::BeginMerge { id }),
+        (id(), any::<bool>()).prop_map(|(id, system)| Order::Merged {
+            id,
+            disk: if system { "system" } else { "data" }.into()
+        }),
+        id().prop_map(|id| Order::HaltMerge { id }),
+        (id(), any::<bool>()).prop_map(|(id, quiet)| Order::Quiet { id, quiet }),
+    ];
+    proptest::collection::vec(order, 1..12)
+}
+
+proptest! {
+    #[test]
+    fn after_an_interruption_anywhere_every_layer_is_there_and_nothing_else(orders in orders(), stop in any::<prop::sample::Index>()) {
+        let mut chains = two_disks();
+        let mut there = needed(&chains);
+        for order in &orders {
+            let Ok(steps) = plan(&chains, order) else { continue };
+            // Interrupted after so many steps, and what was interrupted is recovered.
+            let count = stop.index(steps.len() + 1);
+            let stopped = after(&chains, &steps[..count]);
+            let left = files(there.clone(), &steps, count);
+            prop_assert!(needed(&stopped).is_subset(&left), "{order:?}");
+            let recovery = recover(&stopped);
+            let recovered = after(&stopped, &recovery);
+            prop_assert_eq!(&recovered.work, &None);
+            prop_assert_eq!(files(left, &recovery, recovery.len()), needed(&recovered));
+            // Not interrupted.
+            there = files(there, &steps, steps.len());
+            chains = after(&chains, &steps);
+            let pending = matches!(chains.work, Some(Work::Pivot { .. }));
+            prop_assert!(chains.work.is_none() || pending);
+            prop_assert!(chains.disks.values().all(|chain| chain.layers.len() <= DEEPEST));
+            prop_assert!(chains.is_sound());
+        }
+    }
+}
