@@ -126,7 +126,7 @@ mod tests {
     }
 
     /// What each role may do, written out: no role, viewer, operator, admin.
-    const MAY: [(&str, [bool; 4]); 22] = [
+    const MAY: [(&str, [bool; 4]); 29] = [
         ("vm.read", [false, true, true, true]),
         ("vm.start", [false, false, true, true]),
         ("vm.shutdown", [false, false, true, true]),
@@ -147,6 +147,13 @@ mod tests {
         ("db.hold", [false, false, true, true]),
         ("db.cancel", [false, false, true, true]),
         ("db.credential", [false, false, false, true]),
+        ("phone.read", [false, true, true, true]),
+        ("phone.numbers", [false, false, true, true]),
+        ("phone.test", [false, false, true, true]),
+        ("phone.clear", [false, false, true, true]),
+        ("phone.restart", [false, false, true, true]),
+        ("phone.credential", [false, false, false, true]),
+        ("phone.recording", [false, false, true, true]),
         ("host.reboot", [false, false, false, true]),
         ("host.power-off", [false, false, false, true]),
     ];

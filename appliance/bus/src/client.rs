@@ -13,6 +13,7 @@ use crate::host::HostProxy;
 use crate::hypervisor::HypervisorProxy;
 use crate::role::Verb;
 use crate::site::SiteProxy;
+use crate::telephony::TelephonyProxy;
 
 /// A change that somebody asks for, as data: it can be recorded and replayed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +66,25 @@ pub enum Action {
         database: String,
         why: String,
     },
+    /// Over the target named, or by the routes where it is empty.
+    TestCall {
+        number: String,
+        target: String,
+        why: String,
+    },
+    TestEmergency {
+        why: String,
+    },
+    ClearCall {
+        call: u64,
+        why: String,
+    },
+    /// All channels of the line for 0.
+    RestartChannel {
+        line: String,
+        channel: u8,
+        why: String,
+    },
     Reboot {
         why: String,
     },
@@ -88,6 +108,9 @@ impl Action {
             Self::SkipDatabase { .. } => Verb::SkipDatabase,
             Self::HoldDatabase { .. } => Verb::HoldDatabase,
             Self::CancelDatabase { .. } => Verb::CancelDatabase,
+            Self::TestCall { .. } | Self::TestEmergency { .. } => Verb::TestCall,
+            Self::ClearCall { .. } => Verb::ClearCall,
+            Self::RestartChannel { .. } => Verb::RestartChannel,
             Self::Reboot { .. } => Verb::Reboot,
             Self::PowerOff { .. } => Verb::PowerOff,
         }
@@ -100,6 +123,8 @@ pub struct Done {
     pub text: Text,
     /// The generation that is active because of it.
     pub generation: Option<u64>,
+    /// The calls that were made for it.
+    pub calls: Vec<u64>,
 }
 
 /// No answer after this long counts as unknown. Long enough for what answers last: a generation that is being put to
@@ -115,6 +140,7 @@ pub struct Client {
     pub audit: AuditProxy<'static>,
     pub host: HostProxy<'static>,
     pub dbrestart: DbRestartProxy<'static>,
+    pub telephony: TelephonyProxy<'static>,
 }
 
 impl Client {
@@ -134,6 +160,7 @@ impl Client {
             audit: AuditProxy::new(&connection).await?,
             host: HostProxy::new(&connection).await?,
             dbrestart: DbRestartProxy::new(&connection).await?,
+            telephony: TelephonyProxy::new(&connection).await?,
             connection,
         })
     }
@@ -141,6 +168,7 @@ impl Client {
     /// Asks the service, and says what came of it.
     pub async fn perform(&self, action: &Action) -> Result<Done, Failure> {
         let mut generation = None;
+        let mut calls = Vec::new();
         let text = match action {
             Action::StartVm { vm, why } => {
                 self.hypervisor.start(vm, why).await?;
@@ -226,6 +254,42 @@ impl Client {
                     format!("The restart of {database} is called off"),
                 )
             }
+            Action::TestCall { number, target, why } => {
+                let call = self.telephony.test_call(number, target, why).await?;
+                calls.push(call);
+                Text::new(
+                    format!("Prøvesamtale {call} til {number} er i gang"),
+                    format!("Test call {call} to {number} is under way"),
+                )
+            }
+            Action::TestEmergency { why } => {
+                calls = self.telephony.test_emergency(why).await?;
+                Text::new(
+                    "Prøven av nødruten er i gang",
+                    "The test of the emergency route is under way",
+                )
+            }
+            Action::ClearCall { call, why } => {
+                self.telephony.clear_call(*call, why).await?;
+                Text::new(
+                    format!("Samtale {call} kobles ned"),
+                    format!("Call {call} is being cleared"),
+                )
+            }
+            Action::RestartChannel { line, channel, why } => {
+                self.telephony.restart_channel(line, *channel, why).await?;
+                if *channel == 0 {
+                    Text::new(
+                        format!("Alle kanalene på {line} startes på nytt"),
+                        format!("All channels of {line} are being restarted"),
+                    )
+                } else {
+                    Text::new(
+                        format!("Kanal {channel} på {line} startes på nytt"),
+                        format!("Channel {channel} of {line} is being restarted"),
+                    )
+                }
+            }
             Action::Reboot { why } => {
                 self.host.reboot(why).await?;
                 Text::new("Verten starter på nytt", "The host restarts")
@@ -235,6 +299,10 @@ impl Client {
                 Text::new("Verten slås av", "The host powers off")
             }
         };
-        Ok(Done { text, generation })
+        Ok(Done {
+            text,
+            generation,
+            calls,
+        })
     }
 }

@@ -15,6 +15,7 @@ pub mod record;
 pub mod role;
 pub mod site;
 mod stream;
+pub mod telephony;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -25,12 +25,20 @@ pub enum Verb {
     HoldDatabase,
     CancelDatabase,
     SetDatabaseCredential,
+    ReadTelephony,
+    /// To see numbers from outside the site whole.
+    ReadNumbers,
+    TestCall,
+    ClearCall,
+    RestartChannel,
+    SetTelephonyCredential,
+    ReadRecording,
     Reboot,
     PowerOff,
 }
 
 /// The verb, the least role that may do it, and the name under which it is recorded.
-pub const TABLE: [(Verb, Role, &str); 22] = [
+pub const TABLE: [(Verb, Role, &str); 29] = [
     (Verb::ReadVm, Role::Viewer, "vm.read"),
     (Verb::StartVm, Role::Operator, "vm.start"),
     (Verb::ShutDownVm, Role::Operator, "vm.shutdown"),
@@ -51,6 +59,13 @@ pub const TABLE: [(Verb, Role, &str); 22] = [
     (Verb::HoldDatabase, Role::Operator, "db.hold"),
     (Verb::CancelDatabase, Role::Operator, "db.cancel"),
     (Verb::SetDatabaseCredential, Role::Admin, "db.credential"),
+    (Verb::ReadTelephony, Role::Viewer, "phone.read"),
+    (Verb::ReadNumbers, Role::Operator, "phone.numbers"),
+    (Verb::TestCall, Role::Operator, "phone.test"),
+    (Verb::ClearCall, Role::Operator, "phone.clear"),
+    (Verb::RestartChannel, Role::Operator, "phone.restart"),
+    (Verb::SetTelephonyCredential, Role::Admin, "phone.credential"),
+    (Verb::ReadRecording, Role::Operator, "phone.recording"),
     (Verb::Reboot, Role::Admin, "host.reboot"),
     (Verb::PowerOff, Role::Admin, "host.power-off"),
 ];

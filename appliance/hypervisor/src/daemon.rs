@@ -53,7 +53,7 @@ pub enum Halt {
 pub type Answer<T> = oneshot::Sender<Result<T, Failure>>;
 
 pub enum Order {
-    Site(Site),
+    Site(Box<Site>),
     /// Answered when every QEMU that runs has been heard.
     Settled(Answer<()>),
     List(Answer<Vec<VmStatus>>),
@@ -104,7 +104,7 @@ impl Handle {
     /// Makes this the active generation.
     pub async fn site(&self, site: Site) {
         // A heart that has ended needs no generation.
-        let _ = self.orders.send(Order::Site(site)).await;
+        let _ = self.orders.send(Order::Site(Box::new(site))).await;
     }
 
     /// Waits until every machine that runs has told its state: a daemon that has just begun knows them only then. At

@@ -13,6 +13,7 @@ mod model;
 mod network;
 mod parse;
 mod store;
+mod telephony;
 mod text;
 
 pub use database::{Database, DatabaseServer, Pool, Restart, RestartWhat};
@@ -27,4 +28,8 @@ pub use model::{
 pub use network::Network;
 pub use parse::{Kept, LONGEST_FILE, parse, parse_keeping, readable};
 pub use store::{Active, Origin, Record, Source, Store, Writer};
+pub use telephony::{
+    Barring, CallingNumber, Ddi, Emergency, EmergencyTest, Extension, ExtensionPlace, Forward, Line,
+    LineAccess, LineSide, Listen, Route, RouteFrom, RouteHolidays, Target, Telephony, Transport, Trunk,
+};
 pub use text::Text;

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Database;
+use crate::{Database, Telephony};
 
 /// A whole site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,7 @@ pub struct Site {
     pub zones: Vec<Zone>,
     pub vms: Vec<Vm>,
     pub databases: Vec<Database>,
+    pub telephony: Option<Telephony>,
 }
 
 /// `[site]`

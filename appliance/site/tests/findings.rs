@@ -23,7 +23,9 @@ fn a_key_that_nobody_knows() {
     change(
         "version = 1\n",
         "version = 1\nbackup = true\n",
-        &["2:1 site.toml has no key \"backup\" | These exist: version, site, account, zone, vm, database"],
+        &[
+            "2:1 site.toml has no key \"backup\" | These exist: version, site, account, zone, vm, database, telephony",
+        ],
     );
     change(
         "port = 5432\n",

@@ -276,6 +276,7 @@ prop_compose! {
             zones,
             vms,
             databases: Vec::new(),
+            telephony: None,
         }
     }
 }

@@ -177,6 +177,10 @@ impl Intent {
         | Action::SkipDatabase { why, .. }
         | Action::HoldDatabase { why, .. }
         | Action::CancelDatabase { why, .. }
+        | Action::TestCall { why, .. }
+        | Action::TestEmergency { why }
+        | Action::ClearCall { why, .. }
+        | Action::RestartChannel { why, .. }
         | Action::Reboot { why }
         | Action::PowerOff { why }) = &mut action;
         reason.clone_into(why);

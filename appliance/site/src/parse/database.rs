@@ -7,12 +7,13 @@ use varde_calendar::{Blackout, Calendar};
 
 use super::names::{self, LONGEST};
 use super::quantity;
-use super::reader::{At, Key, Reader, Table, Wrong, key};
+use super::reader::{At, Key, Reader, Table, Wrong, choice, key};
 use super::references::Names;
+use super::times::expressions;
 use super::vm::VmEntry;
 use super::words::{clip, instead_of};
-use super::zone::ZoneEntry;
-use crate::{Database, DatabaseServer, Pool, Restart, RestartWhat, Text, ZoneAddress};
+use super::zone::{ZoneEntry, own_address};
+use crate::{Database, DatabaseServer, Pool, Restart, RestartWhat, Text};
 
 pub(super) const KEYS: &[Key] = &[
     key("name", "\"journal\""),
@@ -212,43 +213,6 @@ fn cut(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> BTreeMap<String, u64> 
         .collect()
 }
 
-fn expressions(
-    reader: &mut Reader<'_>,
-    table: &Table<'_, '_>,
-    key: &str,
-    check: impl Fn(&str) -> Result<(), varde_calendar::Error>,
-) -> Vec<String> {
-    let mut good = Vec::new();
-    for text in table.texts(reader, key) {
-        match check(text.value) {
-            Ok(()) => good.push(text.value.to_owned()),
-            Err(error) => {
-                let shown = clip(text.value);
-                let wrong = Wrong::new(
-                    format!("«{shown}» kan ikke brukes som tid: {error}"),
-                    format!("\"{shown}\" cannot be used as a time: {error}"),
-                );
-                table.wrong(reader, key, text.at, wrong);
-            }
-        }
-    }
-    good
-}
-
-fn choice<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, Wrong> {
-    if let Some((_, value)) = known.iter().find(|(name, _)| *name == text) {
-        return Ok(*value);
-    }
-    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-    Err(Wrong {
-        text: Text::new(
-            format!("«{}» er ikke et valg her", clip(text)),
-            format!("\"{}\" is no choice here", clip(text)),
-        ),
-        remedy: Some(instead_of(text, &names)),
-    })
-}
-
 /// `10.20.0.11:5432`
 fn endpoint(text: &str) -> Result<(Ipv4Addr, u16), Wrong> {
     text.split_once(':')
@@ -348,12 +312,5 @@ pub(super) fn check(
             );
         }
         gates.push(gate);
-    }
-}
-
-fn own_address(zone: &ZoneEntry) -> Option<Ipv4Addr> {
-    match zone.address?.value {
-        ZoneAddress::Static { address, .. } => Some(address),
-        _ => None,
     }
 }

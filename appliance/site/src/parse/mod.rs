@@ -12,6 +12,8 @@ mod quantity;
 mod reader;
 mod references;
 mod syntax;
+mod telephony;
+mod times;
 mod vm;
 mod words;
 mod zone;
@@ -38,6 +40,7 @@ const ROOT: &[Key] = &[
     key("zone", "[[zone]]"),
     key("vm", "[[vm]]"),
     key("database", "[[database]]"),
+    key("telephony", "[telephony]"),
 ];
 
 /// Hashes that `password_hash = "keep"` stands for, by account name.
@@ -85,8 +88,12 @@ fn read(reader: &mut Reader<'_>, text: &str, kept: &Kept) -> Option<Site> {
     let zones = zone::read(reader, &root);
     let vms = vm::read(reader, &root);
     let databases = database::read(reader, &root);
+    let telephony = telephony::read(reader, &root);
     references::check(reader, info.as_ref(), &zones, &vms);
     database::check(reader, &databases, &zones, &vms);
+    if let Some(telephony) = &telephony {
+        telephony::check(reader, telephony, &zones);
+    }
 
     Some(Site {
         site: info?,
@@ -97,6 +104,10 @@ fn read(reader: &mut Reader<'_>, text: &str, kept: &Kept) -> Option<Site> {
             .into_iter()
             .map(|entry| entry.database)
             .collect::<Option<_>>()?,
+        telephony: match telephony {
+            Some(entry) => Some(telephony::finish(entry)?),
+            None => None,
+        },
     })
 }
 
@@ -194,7 +205,10 @@ mod tests {
             ("### [vm.limits]", vm::LIMIT_KEYS),
             ("## [[database]]", database::KEYS),
             ("### [database.restart]", database::RESTART_KEYS),
-        ] {
+        ]
+        .into_iter()
+        .chain(telephony::TABLES.iter().copied())
+        {
             let start = page.find(&format!("\n{heading}\n")).expect(heading);
             let rest = &page[start + heading.len() + 1..];
             let part = &rest[..rest.find("\n#").unwrap_or(rest.len())];

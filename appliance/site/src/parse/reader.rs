@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::place::Lines;
-use super::words::{self, Kind};
+use super::words::{self, Kind, clip, instead_of};
 use crate::{Finding, Text};
 
 /// A file with more faults than this is not the file that somebody meant; the rest are counted, not told.
@@ -48,6 +48,21 @@ impl Wrong {
             ..self
         }
     }
+}
+
+/// One of a few words.
+pub(super) fn choice<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, Wrong> {
+    if let Some((_, value)) = known.iter().find(|(name, _)| *name == text) {
+        return Ok(*value);
+    }
+    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+    Err(Wrong {
+        text: Text::new(
+            format!("«{}» er ikke et valg her", clip(text)),
+            format!("\"{}\" is no choice here", clip(text)),
+        ),
+        remedy: Some(instead_of(text, &names)),
+    })
 }
 
 /// A key that a table may have, with a value as it could be written.

@@ -104,3 +104,11 @@ fn address(text: &str) -> Result<ZoneAddress, Wrong> {
     }
     Ok(ZoneAddress::Static { address, prefix })
 }
+
+/// The appliance's own address there, where the file says it.
+pub(super) fn own_address(zone: &ZoneEntry) -> Option<Ipv4Addr> {
+    match zone.address?.value {
+        ZoneAddress::Static { address, .. } => Some(address),
+        _ => None,
+    }
+}
