@@ -10,12 +10,15 @@ pub mod disks;
 mod error;
 pub mod keys;
 pub mod machine;
+pub mod mirrors;
 pub mod toolbox;
+pub mod tree;
 
 pub use accel::Accel;
 pub use error::{Error, Result};
 pub use machine::{Credential, Forward, Machine, Serial};
 pub use toolbox::Toolbox;
+pub use tree::Tree;
 
 use std::path::PathBuf;
 

@@ -8,13 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::keys::Key;
+use crate::tree::RELEASE;
 use crate::{Error, Result, cache_dir};
 
 /// What is installed in the tree, one package a line.
 const PACKAGES: &str = include_str!("../../toolbox.packages");
-
-/// The Debian release of the tree.
-pub const RELEASE: &str = "trixie";
 
 /// `$1` is the tree, `$2` the working directory, the rest the command. Folders of the system itself (`/usr`, `/etc`, …)
 /// are the tree's; everything else at the top of the host's root is data and is visible at its own path.

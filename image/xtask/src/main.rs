@@ -9,7 +9,6 @@ mod binaries;
 mod error;
 mod guests;
 mod image;
-mod mirrors;
 mod peers;
 mod place;
 mod run;

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use varde_machine::Toolbox;
-use varde_machine::toolbox::RELEASE;
+use varde_machine::{Toolbox, Tree};
 
 use crate::error::{Error, Result};
-use crate::{mirrors, place, step};
+use crate::step;
 
-const NETWORK: &str = "Look at the network and at the mirror in /etc/apt, then run the same command again.";
+pub const NETWORK: &str =
+    "Look at the network and at the mirror in /etc/apt, then run the same command again.";
 
 /// The toolbox; made if it is missing.
 pub fn ensure() -> Result<Toolbox> {
@@ -25,25 +25,9 @@ pub fn ensure() -> Result<Toolbox> {
         ));
     }
     ensure_on_host("mmdebstrap", "mmdebstrap")?;
-    let tree = Toolbox::place()?;
-    let part = tree.with_extension("part");
-    place::remove_tree(&part)?;
-    place::cache("")?;
-
-    let mut command = Command::new("mmdebstrap");
-    command.arg("--variant=apt");
-    command.arg(format!(
-        "--include={}",
-        Toolbox::packages().collect::<Vec<_>>().join(",")
-    ));
-    // Nobody reads manuals in there.
-    command.args([
-        "--dpkgopt=path-exclude=/usr/share/man/*",
-        "--dpkgopt=path-exclude=/usr/share/locale/*",
-    ]);
-    command.arg(RELEASE).arg(&part).args(mirrors::sources());
-    step::run("Making the toolbox (Debian packages)", &mut command, NETWORK)?;
-    fs::rename(&part, &tree).map_err(Error::io("cannot put in its place", &tree))?;
+    let packages: Vec<_> = Toolbox::packages().collect();
+    let tree = Tree::new("toolbox", &packages)?.at(Toolbox::place()?);
+    tree.ensure(|command| step::run("Making the toolbox (Debian packages)", command, NETWORK))?;
     Ok(Toolbox::find()?)
 }
 

@@ -1,12 +1,12 @@
-//! Which mirrors the toolbox is made from: those that this system's own apt uses, so that a machine behind a mirror of
+//! Which mirrors trees are made from: those that this system's own apt uses, so that a machine behind a mirror of
 //! its own needs no other setting.
 
 use std::fs;
 use std::process::Command;
 
-use varde_machine::toolbox::RELEASE;
+use crate::tree::RELEASE;
 
-/// The lines of a `sources.list` for the toolbox's release; none where this is not a Debian system, and mmdebstrap's own
+/// The lines of a `sources.list` for the trees' release; none where this is not a Debian system, and mmdebstrap's own
 /// default is as good as any.
 pub fn sources() -> Vec<String> {
     let Ok(release) = fs::read_to_string("/etc/os-release") else {
