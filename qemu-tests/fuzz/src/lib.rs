@@ -7,17 +7,19 @@ mod keys;
 mod line;
 mod qmp;
 mod record;
+mod recording;
 mod site;
 
 /// What judges one reader: it panics if the bytes break what must hold.
 pub type Judge = fn(&[u8]);
 
 /// Every reader, by the name of its target and of its corpus.
-pub const JUDGES: [(&str, Judge); 5] = [
+pub const JUDGES: [(&str, Judge); 6] = [
     ("keys", keys::judge),
     ("line", line::judge),
     ("qmp", qmp::judge),
     ("record", record::judge),
+    ("recording", recording::judge),
     ("site", site::judge),
 ];
 
