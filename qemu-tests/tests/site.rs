@@ -254,3 +254,76 @@ fn an_appliance_whose_power_was_cut_during_an_apply_boots_with_a_whole_site() {
         appliance.dialogue(&[WaitFor("Oversikt")])
     });
 }
+
+/// The same site with another address of the appliance in its only zone.
+fn moved() -> String {
+    let moved = old().replace("10.20.0.1/24", "10.20.0.2/24");
+    assert_ne!(moved, old());
+    moved
+}
+
+#[test]
+fn a_site_on_trial_that_nobody_confirms_takes_itself_back_with_its_addresses() {
+    scenario(|scenario| {
+        let appliance = scenario.appliance()?;
+        let before = active(&appliance)?;
+        let address = "ip -4 -brief address show br-kontor";
+        appliance.until(&format!("{address} | grep 10.20.0.1/24"), Duration::from_mins(1))?;
+        appliance.write("/run/moved.toml", &moved())?;
+        // It is not said that it shall be on trial: what it changes says so.
+        let said = appliance.run("varde --lang en site apply /run/moved.toml --why adresse")?;
+        assert_eq!(said.code, 0, "{}", said.text);
+        assert!(said.text.contains("on trial"), "{}", said.text);
+        appliance.until(&format!("{address} | grep 10.20.0.2/24"), Duration::from_mins(1))?;
+        let good = "varde --json site trial | tr -d ' \\n' | grep 'br-kontor:configured'";
+        appliance.until(good, Duration::from_mins(1))?;
+        appliance.sh("varde site take-back --why 'feil adresse'")?;
+        assert_eq!(active(&appliance)?, before);
+        appliance.until(&format!("{address} | grep 10.20.0.1/24"), Duration::from_mins(1))?;
+
+        // By itself, though the clock is set an hour back meanwhile.
+        appliance.sh("varde site apply /run/moved.toml --why adresse --confirm-within 20s")?;
+        appliance.sh("date -s '-1 hour'")?;
+        appliance.until(
+            &format!("readlink /var/lib/varde/site/active | grep -x {before}"),
+            Duration::from_mins(3),
+        )?;
+        appliance.until(&format!("{address} | grep 10.20.0.1/24"), Duration::from_mins(1))?;
+        appliance.until("varde audit list | grep site.taken-back", Duration::from_mins(1))?;
+        appliance.log_in(ADMIN)?;
+        appliance.dialogue(&[WaitFor("Oversikt"), WaitFor("ble tatt tilbake fra prøve")])?;
+        // What is confirmed stays.
+        appliance.sh("varde site apply /run/moved.toml --why adresse --confirm-within 10min")?;
+        appliance.dialogue(&[
+            WaitFor("På prøve: generasjon"),
+            Send("3k<down><enter>"),
+            WaitFor("er bekreftet og gjelder for godt"),
+        ])?;
+        assert!(!appliance.sh("ls /var/lib/varde/site")?.contains("trial"));
+        appliance.sh("varde audit verify").map(drop)
+    });
+}
+
+#[test]
+fn a_power_cut_during_a_trial_brings_back_the_site_before_it() {
+    scenario(|scenario| {
+        let appliance = scenario.appliance()?;
+        let before = active(&appliance)?;
+        appliance.write("/run/moved.toml", &moved())?;
+        appliance.sh("varde site apply /run/moved.toml --why adresse --confirm-within 1h")?;
+        assert_ne!(active(&appliance)?, before);
+        appliance.cut_power()?;
+        appliance.power_on()?;
+        appliance.wait_for_login()?;
+        assert_eq!(active(&appliance)?, before);
+        appliance.until(
+            "ip -4 -brief address show br-kontor | grep 10.20.0.1/24",
+            Duration::from_mins(1),
+        )?;
+        appliance.log_in(ADMIN)?;
+        appliance.dialogue(&[WaitFor("Oversikt"), WaitFor("ble tatt tilbake fra prøve")])?;
+        appliance.until("varde audit list | grep site.taken-back", Duration::from_mins(1))?;
+        assert_eq!(appliance.sh("systemctl --failed --no-legend --plain")?, "");
+        appliance.sh("varde audit verify").map(drop)
+    });
+}

@@ -56,6 +56,8 @@ pub enum Cmd {
     RollBack,
     FromMedia,
     Edit,
+    ConfirmTrial,
+    TakeBack,
     // Log.
     FilterText,
     FilterUnit,

@@ -5,7 +5,7 @@ use varde_bus::audit::{Record, Verdict};
 use varde_bus::dbrestart::{DatabaseStatus, PlannedRun, RunRecord};
 use varde_bus::host::{HostStatus, LogLine, LogQuery};
 use varde_bus::hypervisor::{VmStatus, VmUsage};
-use varde_bus::site::{Generation, SiteSummary};
+use varde_bus::site::{Generation, SiteSummary, TrialStatus};
 use varde_bus::{Action, Failure, Finding, Text};
 
 use crate::command::Cmd;
@@ -96,6 +96,7 @@ pub enum Ask {
     Diff { from: u64, to: u64 },
     Check(String),
     DiffText(String),
+    Trial,
     Log(LogQuery),
     Records,
     Databases,
@@ -116,6 +117,12 @@ pub enum Answer {
     History(Vec<Generation>),
     Text(String),
     Findings(Vec<Finding>),
+    /// A difference, and what of it could lock operators out.
+    Difference {
+        diff: String,
+        risks: Vec<Text>,
+    },
+    Trial(TrialStatus),
     Log(Vec<LogLine>),
     Records(Vec<Record>),
     Databases(Vec<DatabaseStatus>),

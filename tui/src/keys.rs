@@ -148,6 +148,22 @@ const SITE: &[Binding] = &[
     bind(&[Char('e')], Cmd::Edit, W::key_edit, Some(W::brief_edit)),
 ];
 
+/// While a generation is on trial; before the others, so that the footer has them.
+const TRIAL: &[Binding] = &[
+    bind(
+        &[Char('k')],
+        Cmd::ConfirmTrial,
+        W::key_confirm_trial,
+        Some(W::brief_confirm_trial),
+    ),
+    bind(
+        &[Char('t')],
+        Cmd::TakeBack,
+        W::key_take_back,
+        Some(W::brief_take_back),
+    ),
+];
+
 const LOG: &[Binding] = &[
     bind(&[Enter], Cmd::Open, W::key_open_line, Some(W::brief_line)),
     bind(
@@ -324,6 +340,7 @@ pub fn page_tables(state: &State) -> Vec<&'static [Binding]> {
         PageId::Overview => vec![OVERVIEW, EVERYWHERE],
         PageId::Machines if state.machines.detail => vec![MACHINE, &MACHINES[1..], MOVE, EVERYWHERE],
         PageId::Machines => vec![MACHINES, MOVE, EVERYWHERE],
+        PageId::Site if state.trial().is_some() => vec![TRIAL, SITE, MOVE, EVERYWHERE],
         PageId::Site => vec![SITE, MOVE, EVERYWHERE],
         PageId::Log => vec![LOG, MOVE, EVERYWHERE],
         PageId::Record => vec![RECORD, MOVE, EVERYWHERE],
@@ -442,7 +459,7 @@ mod tests {
             vec![OVERVIEW, EVERYWHERE],
             vec![MACHINES, MOVE, EVERYWHERE],
             vec![MACHINE, &MACHINES[1..], MOVE, EVERYWHERE],
-            vec![SITE, MOVE, EVERYWHERE],
+            vec![TRIAL, SITE, MOVE, EVERYWHERE],
             vec![LOG, MOVE, EVERYWHERE],
             vec![RECORD, MOVE, EVERYWHERE],
             vec![CONFIRM],

@@ -92,10 +92,15 @@ fn resolved(state: &mut State, event: Event) -> Vec<Effect> {
             }
             Vec::new()
         }
-        Event::Activated(_) => [reload::site(state), reload::history(state), reload::vms(state)]
-            .into_iter()
-            .flatten()
-            .collect(),
+        Event::Activated(_) => [
+            reload::site(state),
+            reload::history(state),
+            reload::trial(state),
+            reload::vms(state),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         Event::Recorded(new) => {
             record::recorded(state, new);
             Vec::new()
@@ -138,6 +143,7 @@ fn forget_questions(state: &mut State) {
     data.host.asked = false;
     data.site.asked = false;
     data.history.asked = false;
+    data.trial.asked = false;
     data.records.asked = false;
     data.databases.asked = false;
     state.log.asked = false;
@@ -218,7 +224,7 @@ fn of_service(state: &mut State, service: Service, up: bool) -> Vec<Effect> {
             Service::Host => reload::host(state).into_iter().collect(),
             Service::Audit => reload::records(state).into_iter().collect(),
             Service::DbRestart => reload::databases(state).into_iter().collect(),
-            Service::Site => [reload::site(state), reload::history(state)]
+            Service::Site => [reload::site(state), reload::history(state), reload::trial(state)]
                 .into_iter()
                 .flatten()
                 .collect(),
@@ -237,7 +243,8 @@ fn of_service(state: &mut State, service: Service, up: bool) -> Vec<Effect> {
         Service::DbRestart => data.databases.take(now, Err(gone)),
         Service::Site => {
             data.site.take(now, Err(gone.clone()));
-            data.history.take(now, Err(gone));
+            data.history.take(now, Err(gone.clone()));
+            data.trial.take(now, Err(gone));
         }
     }
     Vec::new()
@@ -263,6 +270,8 @@ fn answered(state: &mut State, ask: Ask, answer: Result<Answer, Failure>) -> Vec
         (Ask::Site, Err(failure)) => data.site.take(now, Err(failure)),
         (Ask::History, Ok(Answer::History(history))) => data.history.take(now, Ok(history)),
         (Ask::History, Err(failure)) => data.history.take(now, Err(failure)),
+        (Ask::Trial, Ok(Answer::Trial(trial))) => data.trial.take(now, Ok(trial)),
+        (Ask::Trial, Err(failure)) => data.trial.take(now, Err(failure)),
         (Ask::Records, Ok(Answer::Records(records))) => data.records.take(now, Ok(records)),
         (Ask::Records, Err(failure)) => data.records.take(now, Err(failure)),
         (Ask::Databases, Ok(Answer::Databases(databases))) => {

@@ -23,6 +23,10 @@ pub fn history(state: &mut State) -> Option<Effect> {
     once(&mut state.data.history.asked, Ask::History)
 }
 
+pub fn trial(state: &mut State) -> Option<Effect> {
+    once(&mut state.data.trial.asked, Ask::Trial)
+}
+
 pub fn records(state: &mut State) -> Option<Effect> {
     once(&mut state.data.records.asked, Ask::Records)
 }
@@ -51,6 +55,7 @@ pub fn all(state: &mut State) -> Vec<Effect> {
         site(state),
         records(state),
         history(state),
+        trial(state),
         databases(state),
     ]
     .into_iter()

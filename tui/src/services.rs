@@ -118,9 +118,21 @@ async fn answer(client: &Client, ask: Ask) -> Result<Answer, Failure> {
         Ask::Site => Answer::Site(client.site.summary().await?),
         Ask::History => Answer::History(client.site.history().await?),
         Ask::Show(number) => Answer::Text(client.site.show(number).await?),
-        Ask::Diff { from, to } => Answer::Text(client.site.diff(from, to).await?),
+        Ask::Diff { from, to } => Answer::Difference {
+            diff: client.site.diff(from, to).await?,
+            // Only the way back to an earlier one leads on.
+            risks: if to == 0 {
+                Vec::new()
+            } else {
+                client.site.risks(to).await?
+            },
+        },
         Ask::Check(toml) => Answer::Findings(client.site.check(&toml).await?),
-        Ask::DiffText(toml) => Answer::Text(client.site.diff_text(&toml).await?),
+        Ask::DiffText(toml) => Answer::Difference {
+            diff: client.site.diff_text(&toml).await?,
+            risks: client.site.risks_of_text(&toml).await?,
+        },
+        Ask::Trial => Answer::Trial(client.site.trial().await?),
         Ask::Log(query) => Answer::Log(client.host.log(&query).await?),
         Ask::Records => Answer::Records(client.audit.tail(RECORDS).await?),
         Ask::Databases => Answer::Databases(client.dbrestart.list().await?),

@@ -5,7 +5,7 @@ use varde_bus::audit::Record;
 use varde_bus::dbrestart::DatabaseStatus;
 use varde_bus::host::HostStatus;
 use varde_bus::hypervisor::{VmStatus, VmUsage};
-use varde_bus::site::{Generation, SiteSummary};
+use varde_bus::site::{Generation, SiteSummary, TrialStatus};
 use varde_bus::{Failure, Language, Role, Text};
 
 use crate::dialog::Dialog;
@@ -73,6 +73,7 @@ pub struct Data {
     pub boot: i64,
     pub site: Loaded<SiteSummary>,
     pub history: Loaded<Vec<Generation>>,
+    pub trial: Loaded<TrialStatus>,
     pub records: Loaded<Vec<Record>>,
     pub databases: Loaded<Vec<DatabaseStatus>>,
     pub usage: Option<Usage>,
@@ -179,6 +180,15 @@ impl State {
 
     pub fn vms(&self) -> &[VmStatus] {
         self.data.vms.value.as_deref().unwrap_or_default()
+    }
+
+    /// What is on trial, as far as is known.
+    pub fn trial(&self) -> Option<&TrialStatus> {
+        self.data
+            .trial
+            .value
+            .as_ref()
+            .filter(|trial| trial.generation != 0)
     }
 
     pub fn databases(&self) -> &[DatabaseStatus] {

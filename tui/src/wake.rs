@@ -18,6 +18,7 @@ enum Due {
     Site,
     Records,
     History,
+    Trial,
     Databases,
 }
 
@@ -25,6 +26,8 @@ enum Due {
 const HOST: i64 = 15_000;
 const USAGE: i64 = 5_000;
 const LOG: i64 = 5_000;
+/// A trial is counted down in steps that a slow line can take.
+const TRIAL: i64 = 5_000;
 /// Before a service that failed to answer is asked again.
 const RETRY: i64 = 5_000;
 
@@ -70,6 +73,12 @@ fn due(state: &State) -> Vec<(i64, Due)> {
             Due::History,
         ),
         (
+            data.trial.trouble.is_some(),
+            data.trial.asked,
+            data.trial.at,
+            Due::Trial,
+        ),
+        (
             // Nothing else shows them.
             data.databases.trouble.is_some() && state.page == PageId::Databases,
             data.databases.asked,
@@ -84,6 +93,9 @@ fn due(state: &State) -> Vec<(i64, Due)> {
     let watched = state.lock.is_none() && state.attached.is_none() && state.dialogs.is_empty();
     if !watched {
         return list;
+    }
+    if state.trial().is_some() && !data.trial.asked && data.trial.trouble.is_none() {
+        list.push((data.trial.at + TRIAL, Due::Trial));
     }
     match state.page {
         PageId::Overview if !data.host.asked && data.host.trouble.is_none() => {
@@ -125,6 +137,7 @@ pub fn tick(state: &mut State) -> Vec<Effect> {
             Due::Vms => effects.extend(reload::vms(state)),
             Due::Site => effects.extend(reload::site(state)),
             Due::Records => effects.extend(reload::records(state)),
+            Due::Trial => effects.extend(reload::trial(state)),
             Due::History => effects.extend(reload::history(state)),
             Due::Databases => effects.extend(reload::databases(state)),
         }

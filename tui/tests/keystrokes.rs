@@ -150,6 +150,7 @@ fn a_generation_is_rolled_back_to_after_its_difference_was_seen() {
     assert_eq!(
         console.fake.performed,
         [Action::RollBackSite {
+            within: 0,
             generation: 1,
             why: "feil minne".into()
         }]

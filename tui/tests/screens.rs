@@ -58,6 +58,18 @@ fn every_page_is_as_it_was_approved_in_both_languages() {
             console.press(keys);
             same(&format!("{name}.{code}"), &console.screen());
         }
+        let mut console = Console::bare(support::vt220(), 80, 24, Some(language));
+        console.fake.trial = support::fixtures::trial();
+        console.event(Event::Connected);
+        same(&format!("trial-overview.{code}"), &console.screen());
+        console.press("3");
+        same(&format!("trial.{code}"), &console.screen());
+        console.press("k");
+        same(&format!("trial-confirm.{code}"), &console.screen());
+        let mut console = Console::new(language);
+        console.fake.risks = support::fixtures::trial().risks;
+        console.press("3<down>r<enter>");
+        same(&format!("roll-back-on-trial.{code}"), &console.screen());
         let mut console = Console::new(language);
         console.press("Kxyz<enter>");
         same(&format!("locked.{code}"), &console.screen());

@@ -126,7 +126,7 @@ mod tests {
     }
 
     /// What each role may do, written out: no role, viewer, operator, admin.
-    const MAY: [(&str, [bool; 4]); 29] = [
+    const MAY: [(&str, [bool; 4]); 31] = [
         ("vm.read", [false, true, true, true]),
         ("vm.start", [false, false, true, true]),
         ("vm.shutdown", [false, false, true, true]),
@@ -138,6 +138,8 @@ mod tests {
         ("site.check", [false, true, true, true]),
         ("site.apply", [false, false, false, true]),
         ("site.rollback", [false, false, false, true]),
+        ("site.confirm", [false, false, false, true]),
+        ("site.take-back", [false, false, false, true]),
         ("audit.read", [false, true, true, true]),
         ("host.read", [false, true, true, true]),
         ("host.log", [false, true, true, true]),

@@ -39,12 +39,22 @@ pub enum Action {
         vm: String,
         why: String,
     },
+    /// On trial for so many seconds, or for good for 0.
     ApplySite {
         toml: String,
         why: String,
+        within: u32,
     },
     RollBackSite {
         generation: u64,
+        why: String,
+        within: u32,
+    },
+    ConfirmSite {
+        generation: u64,
+        why: String,
+    },
+    TakeBackSite {
         why: String,
     },
     /// At a moment (milliseconds since 1970, UTC), or at once for 0.
@@ -104,6 +114,8 @@ impl Action {
             Self::ResumeVm { .. } => Verb::ResumeVm,
             Self::ApplySite { .. } => Verb::ApplySite,
             Self::RollBackSite { .. } => Verb::RollBackSite,
+            Self::ConfirmSite { .. } => Verb::ConfirmSite,
+            Self::TakeBackSite { .. } => Verb::TakeBackSite,
             Self::RestartDatabase { .. } => Verb::RestartDatabase,
             Self::SkipDatabase { .. } => Verb::SkipDatabase,
             Self::HoldDatabase { .. } => Verb::HoldDatabase,
@@ -193,7 +205,7 @@ impl Client {
                 self.hypervisor.resume(vm, why).await?;
                 Text::new(format!("{vm} går igjen"), format!("{vm} runs again"))
             }
-            Action::ApplySite { toml, why } => {
+            Action::ApplySite { toml, why, within: 0 } => {
                 let number = self.site.apply(toml, why).await?;
                 generation = Some(number);
                 Text::new(
@@ -201,15 +213,49 @@ impl Client {
                     format!("Generation {number} is active"),
                 )
             }
+            Action::ApplySite { toml, why, within } => {
+                let number = self.site.apply_on_trial(toml, why, *within).await?;
+                generation = Some(number);
+                on_trial(number, *within)
+            }
             Action::RollBackSite {
                 generation: older,
                 why,
+                within: 0,
             } => {
                 let number = self.site.roll_back(*older, why).await?;
                 generation = Some(number);
                 Text::new(
                     format!("Generasjon {number} er tatt i bruk, lik generasjon {older}"),
                     format!("Generation {number} is active, the same as generation {older}"),
+                )
+            }
+            Action::RollBackSite {
+                generation: older,
+                why,
+                within,
+            } => {
+                let number = self.site.roll_back_on_trial(*older, why, *within).await?;
+                generation = Some(number);
+                on_trial(number, *within)
+            }
+            Action::ConfirmSite {
+                generation: number,
+                why,
+            } => {
+                self.site.confirm(*number, why).await?;
+                generation = Some(*number);
+                Text::new(
+                    format!("Generasjon {number} er bekreftet og gjelder for godt"),
+                    format!("Generation {number} is confirmed and counts for good"),
+                )
+            }
+            Action::TakeBackSite { why } => {
+                let number = self.site.take_back(why).await?;
+                generation = Some(number);
+                Text::new(
+                    format!("Prøven er tatt tilbake; generasjon {number} gjelder igjen"),
+                    format!("The trial is taken back; generation {number} counts again"),
                 )
             }
             Action::RestartDatabase { database, at, why } => {
@@ -305,4 +351,13 @@ impl Client {
             calls,
         })
     }
+}
+
+fn on_trial(number: u64, within: u32) -> Text {
+    Text::new(
+        format!("Generasjon {number} er på prøve: den tas tilbake om {within} s hvis ingen bekrefter den"),
+        format!(
+            "Generation {number} is on trial: it is taken back in {within} s unless somebody confirms it"
+        ),
+    )
 }

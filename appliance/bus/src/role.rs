@@ -16,6 +16,8 @@ pub enum Verb {
     CheckSite,
     ApplySite,
     RollBackSite,
+    ConfirmSite,
+    TakeBackSite,
     ReadAudit,
     ReadHost,
     ReadLog,
@@ -38,7 +40,7 @@ pub enum Verb {
 }
 
 /// The verb, the least role that may do it, and the name under which it is recorded.
-pub const TABLE: [(Verb, Role, &str); 29] = [
+pub const TABLE: [(Verb, Role, &str); 31] = [
     (Verb::ReadVm, Role::Viewer, "vm.read"),
     (Verb::StartVm, Role::Operator, "vm.start"),
     (Verb::ShutDownVm, Role::Operator, "vm.shutdown"),
@@ -50,6 +52,8 @@ pub const TABLE: [(Verb, Role, &str); 29] = [
     (Verb::CheckSite, Role::Viewer, "site.check"),
     (Verb::ApplySite, Role::Admin, "site.apply"),
     (Verb::RollBackSite, Role::Admin, "site.rollback"),
+    (Verb::ConfirmSite, Role::Admin, "site.confirm"),
+    (Verb::TakeBackSite, Role::Admin, "site.take-back"),
     (Verb::ReadAudit, Role::Viewer, "audit.read"),
     (Verb::ReadHost, Role::Viewer, "host.read"),
     (Verb::ReadLog, Role::Viewer, "host.log"),

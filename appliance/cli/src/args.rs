@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use varde_bus::Language;
+use varde_bus::site::TRIALS;
 
 /// Looks after a Varde appliance. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 #[derive(Parser)]
@@ -155,9 +156,25 @@ pub enum DbVerb {
 pub enum SiteVerb {
     /// Say what is wrong with a file
     Check { file: PathBuf },
-    /// Make a file the active generation
+    /// Make a file the active generation; on trial where it could lock operators out
     Apply {
         file: PathBuf,
+        /// The reason, for the record
+        #[arg(long)]
+        why: String,
+        #[command(flatten)]
+        trial: Trial,
+    },
+    /// What is on trial, how long for, and how it looks
+    Trial,
+    /// Let the generation on trial count for good
+    Confirm {
+        /// The reason, for the record
+        #[arg(long, default_value = "")]
+        why: String,
+    },
+    /// Take the generation on trial back at once
+    TakeBack {
         /// The reason, for the record
         #[arg(long)]
         why: String,
@@ -175,13 +192,44 @@ pub enum SiteVerb {
         #[arg(default_value_t = 0)]
         to: u64,
     },
-    /// Make the file of an earlier generation the active one again
+    /// Make the file of an earlier generation the active one again; on trial where it could lock operators out
     Rollback {
         generation: u64,
         /// The reason, for the record
         #[arg(long)]
         why: String,
+        #[command(flatten)]
+        trial: Trial,
     },
+}
+
+#[derive(Args, Clone, Copy)]
+pub struct Trial {
+    /// On trial: taken back after this time (such as 5min) unless it is confirmed
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub confirm_within: Option<u32>,
+    /// For good at once, whatever it changes
+    #[arg(long, conflicts_with = "confirm_within")]
+    pub for_good: bool,
+}
+
+/// Seconds.
+fn time(text: &str) -> Result<u32, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim() {
+        "" | "s" => 1,
+        "min" => 60,
+        "h" => 3600,
+        _ => return Err("a whole number and s, min or h".to_owned()),
+    };
+    let seconds = number
+        .parse::<u32>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor));
+    seconds
+        .filter(|seconds| TRIALS.contains(seconds))
+        .ok_or_else(|| format!("from {} s to {} s", TRIALS.start(), TRIALS.end()))
 }
 
 #[derive(Args)]
@@ -230,6 +278,27 @@ mod tests {
     fn a_machine_is_not_switched_off_hard_without_a_reason() {
         assert!(Arguments::try_parse_from(["varde", "vm", "kill", "db"]).is_err());
         assert!(Arguments::try_parse_from(["varde", "vm", "kill", "db", "--why", "hangs"]).is_ok());
+    }
+
+    #[test]
+    fn a_trial_takes_seconds_minutes_or_an_hour() {
+        assert_eq!(time("90"), Ok(90));
+        assert_eq!((time("5min"), time("1 h")), (Ok(300), Ok(3600)));
+        for wrong in ["", "min", "5m", "0", "2h", "99999999999999"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+        let both = [
+            "varde",
+            "site",
+            "apply",
+            "f",
+            "--why",
+            "x",
+            "--for-good",
+            "--confirm-within",
+            "5min",
+        ];
+        assert!(Arguments::try_parse_from(both).is_err());
     }
 
     #[test]

@@ -128,8 +128,28 @@ const TEXTS: &[(&str, &str)] = &[
     ),
     ("Say what is wrong with a file", "Si hva som er galt med en fil"),
     (
-        "Make a file the active generation",
-        "Ta en fil i bruk som ny generasjon",
+        "Make a file the active generation; on trial where it could lock operators out",
+        "Ta en fil i bruk som ny generasjon; på prøve hvis den kan stenge noen ute",
+    ),
+    (
+        "What is on trial, how long for, and how it looks",
+        "Hva som er på prøve, hvor lenge til, og hvordan det ser ut",
+    ),
+    (
+        "Let the generation on trial count for good",
+        "La generasjonen på prøve gjelde for godt",
+    ),
+    (
+        "Take the generation on trial back at once",
+        "Ta generasjonen på prøve tilbake med en gang",
+    ),
+    (
+        "On trial: taken back after this time (such as 5min) unless it is confirmed",
+        "På prøve: tas tilbake etter denne tiden (som 5min) hvis ingen bekrefter",
+    ),
+    (
+        "For good at once, whatever it changes",
+        "For godt med en gang, hva den enn endrer",
     ),
     (
         "Print a generation; without a number the active one",
@@ -144,8 +164,8 @@ const TEXTS: &[(&str, &str)] = &[
         "Forskjellen på to generasjoner; den andre er den som gjelder når den ikke er oppgitt",
     ),
     (
-        "Make the file of an earlier generation the active one again",
-        "Ta filen fra en tidligere generasjon i bruk igjen",
+        "Make the file of an earlier generation the active one again; on trial where it could lock operators out",
+        "Ta filen fra en tidligere generasjon i bruk igjen; på prøve hvis den kan stenge noen ute",
     ),
     (
         "Only this unit, such as varde-vm@journal-db.service",

@@ -8,7 +8,7 @@ use crate::Context;
 use crate::args::Log;
 use crate::error::Error;
 use crate::output::Output;
-use crate::vm;
+use crate::{site, vm};
 
 /// Prints what the services say, and then fails where one of them did not answer: this is what is typed when
 /// something is wrong.
@@ -17,17 +17,23 @@ pub async fn status(context: &Context) -> Result<(), Error> {
     let mut failure = None;
     let host = kept(client.host.status().await, &mut failure);
     let site = kept(client.site.summary().await, &mut failure);
+    let trial = kept(client.site.trial().await, &mut failure);
     let machines = kept(client.hypervisor.list().await, &mut failure);
     context.output.answer(
-        &json!({ "host": host, "site": site, "vms": machines }),
+        &json!({ "host": host, "site": site, "trial": trial, "vms": machines }),
         |output| {
             let mut text = String::new();
             if let Some(host) = &host {
                 text += &problems(output, host);
             }
             if let Some(site) = &site {
-                if !site.problem.is_empty() {
-                    text += &format!("! {}\n", output.text(&site.problem));
+                for problem in [&site.problem, &site.taken_back] {
+                    if !problem.is_empty() {
+                        text += &format!("! {}\n", output.text(problem));
+                    }
+                }
+                if let Some(trial) = trial.as_ref().filter(|trial| trial.generation != 0) {
+                    text += &site::shown(output, trial);
                 }
                 text += &format!(
                     "{} – {} ({} {})\n",

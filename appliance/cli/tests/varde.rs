@@ -13,10 +13,10 @@ use support::{Appliance, read_until, stderr, stdout, wait, write};
 use varde_bus::audit::{Record, Verdict};
 use varde_bus::host::{HostStatus, LogLine};
 use varde_bus::hypervisor::{VmState, VmStatus};
-use varde_bus::site::{Generation, SiteSummary};
+use varde_bus::site::{Generation, SiteSummary, TrialStatus};
 
 /// Every verb that asks a service something, but for `vm console`, which needs a terminal.
-const VERBS: [&[&str]; 20] = [
+const VERBS: [&[&str]; 24] = [
     &["status"],
     &["vm", "list"],
     &["vm", "show", "db"],
@@ -28,6 +28,10 @@ const VERBS: [&[&str]; 20] = [
     &["vm", "scrollback", "db"],
     &["site", "check", "/dev/null"],
     &["site", "apply", "/dev/null", "--why", "ny sone"],
+    &["site", "rollback", "7", "--why", "feil"],
+    &["site", "trial"],
+    &["site", "confirm"],
+    &["site", "take-back", "--why", "feil"],
     &["site", "show"],
     &["site", "history"],
     &["site", "diff", "1"],
@@ -68,6 +72,7 @@ async fn every_verb_answers_in_json_and_in_words() {
                 assert_eq!(answer["generation"], 3, "{answer}");
                 assert!(answer["done"]["en"].is_string(), "{answer}");
             }
+            ["site", "trial"] => assert_eq!(shape::<TrialStatus>(&answer).within, 300),
             ["vm", "scrollback", _] => {
                 assert_eq!(answer, json!({ "scrollback": "\u{1b}[31mdb login:\r\n" }));
             }
@@ -362,4 +367,37 @@ fn open_terminal() -> (File, OwnedFd) {
     let name = ptsname(&terminal, Vec::new()).unwrap();
     let line = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
     (File::from(terminal), line)
+}
+
+#[tokio::test]
+async fn what_could_lock_operators_out_is_tried_out_unless_it_is_said_to_be_for_good() {
+    let appliance = Appliance::start().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "[[zone]]\n").unwrap();
+    let path = file.path().to_str().unwrap();
+    let run = async |more: &[&str]| {
+        let output = appliance
+            .varde(&[&["site", "apply", path, "--why", "x"], more].concat())
+            .await;
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output)
+    };
+    assert_eq!(run(&["--for-good"]).await, "Generation 3 is active\n");
+    assert!(
+        run(&["--confirm-within", "10min"])
+            .await
+            .contains("taken back in 600 s")
+    );
+    assert!(run(&[]).await.contains("taken back in 300 s"));
+    let shown = stdout(&appliance.varde(&["site", "trial"]).await);
+    assert_eq!(
+        shown,
+        "On trial: generation 3 (root: zones and networks)\nTaken back to 2 in 299 s\n\
+         ! zone helse: there is no bridge br-helse\nConfirm with: varde site confirm\n"
+    );
+    let status = stdout(&appliance.varde(&["status"]).await);
+    assert!(status.contains("On trial: generation 3"), "{status}");
+    assert!(stdout(&appliance.varde(&["site", "confirm"]).await).contains("for good"));
+    let shown = stdout(&appliance.varde(&["site", "trial"]).await);
+    assert_eq!(shown, "No generation is on trial\n");
 }

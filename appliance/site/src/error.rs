@@ -19,6 +19,9 @@ pub enum StoreError {
     Busy(PathBuf),
     #[error("there is no generation {0}")]
     NotFound(u64),
+    /// A trial must have something to go back to.
+    #[error("there is no generation to go back to from a trial")]
+    NothingBefore,
     /// The file is not what was written there.
     #[error("{path} was altered: its hash is {found} instead of {expected}")]
     Altered {
@@ -77,6 +80,10 @@ impl StoreError {
             Self::NotFound(number) => Text::new(
                 format!("Det finnes ingen generasjon {number}"),
                 format!("There is no generation {number}"),
+            ),
+            Self::NothingBefore => Text::new(
+                "Det finnes ingen generasjon å gå tilbake til, så denne kan ikke tas på prøve. Ta den i bruk for godt",
+                "There is no generation to go back to, so this one cannot be taken on trial. Apply it for good",
             ),
             Self::Altered { path, .. } => Text::new(
                 format!(

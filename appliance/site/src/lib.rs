@@ -12,6 +12,7 @@ mod identity;
 mod model;
 mod network;
 mod parse;
+mod risk;
 mod store;
 mod telephony;
 mod text;
@@ -27,7 +28,8 @@ pub use model::{
 };
 pub use network::Network;
 pub use parse::{Kept, LONGEST_FILE, parse, parse_keeping, readable};
-pub use store::{Active, Origin, Record, Source, Store, Writer};
+pub use risk::{Risk, risks};
+pub use store::{Active, Origin, Record, Source, Store, TakenBack, Terms, Trial, Writer};
 pub use telephony::{
     Barring, CallingNumber, Ddi, Emergency, EmergencyTest, Extension, ExtensionPlace, Forward, Line,
     LineAccess, LineSide, Listen, Route, RouteFrom, RouteHolidays, Target, Telephony, Transport, Trunk,

@@ -1,218 +1,20 @@
-//! `varde-sited` on a bus, with a service manager and a record of changes that do as the test says.
+//! `varde-sited` on a bus: what it answers, refuses and records.
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may")]
 
+mod support;
+
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
-use std::sync::{Arc, Mutex};
+use std::process::Command;
 use std::time::Duration;
 
+use support::{DEMO, World, entry, failure};
 use tempfile::TempDir;
 use tokio::time::timeout;
-use varde_bus::audit::{self, Entry};
-use varde_bus::site::{NAME, PATH, SiteProxy};
-use varde_bus::testing::PrivateBus;
-use varde_bus::{Failure, FailureKind};
-use varde_site::{Origin, Source, Store};
+use varde_bus::FailureKind;
+use varde_bus::site::{NAME, PATH};
 use varde_sited::first::{self, Candidates};
-use zbus::fdo::DBusProxy;
-use zbus::object_server::SignalEmitter;
-use zbus::{Connection, OwnedObjectPath, interface};
 
-const DEMO: &str = include_str!("../../../image/demo/site.toml");
 const NOBODY: u32 = 65534;
-
-/// Keeps entries, and refuses them while it is told to.
-#[derive(Clone, Default)]
-struct Audit {
-    entries: Arc<Mutex<Vec<Entry>>>,
-    refuses: Arc<Mutex<bool>>,
-}
-
-#[interface(name = "no.varde.Audit1")]
-impl Audit {
-    fn append(&self, entry: Entry) -> Result<u64, Failure> {
-        if *self.refuses.lock().unwrap() {
-            return Err(Failure::new(
-                FailureKind::Failed,
-                "Disken er full",
-                "The disk is full",
-            ));
-        }
-        let mut entries = self.entries.lock().unwrap();
-        entries.push(entry);
-        Ok(entries.len() as u64)
-    }
-}
-
-/// Answers that a job ended as the list says, else well; remembers which generation was active then.
-#[derive(Clone)]
-struct Systemd {
-    results: Arc<Mutex<Vec<&'static str>>>,
-    rendered: Arc<Mutex<Vec<Option<u64>>>>,
-    subscribed: Arc<Mutex<bool>>,
-    reloads: Arc<Mutex<usize>>,
-    store: Store,
-}
-
-#[derive(Debug, zbus::DBusError)]
-#[zbus(prefix = "org.freedesktop.systemd1")]
-enum AlreadySubscribed {
-    #[zbus(error)]
-    Bus(zbus::Error),
-    AlreadySubscribed(String),
-}
-
-#[interface(name = "org.freedesktop.systemd1.Manager")]
-impl Systemd {
-    /// Once for each connection, as systemd has it.
-    fn subscribe(&self) -> Result<(), AlreadySubscribed> {
-        if std::mem::replace(&mut *self.subscribed.lock().unwrap(), true) {
-            return Err(AlreadySubscribed::AlreadySubscribed(
-                "Client is already subscribed.".into(),
-            ));
-        }
-        Ok(())
-    }
-
-    fn reload(&self) {
-        *self.reloads.lock().unwrap() += 1;
-    }
-
-    async fn restart_unit(
-        &self,
-        name: String,
-        mode: &str,
-        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
-    ) -> OwnedObjectPath {
-        assert_eq!((name.as_str(), mode), ("varde-render.service", "replace"));
-        let active = self.store.active_number().unwrap();
-        self.rendered.lock().unwrap().push(active);
-        let result = self.results.lock().unwrap().pop().unwrap_or("done");
-        let job = OwnedObjectPath::try_from("/org/freedesktop/systemd1/job/7").unwrap();
-        // Before the answer, as systemd may: somebody else's job, then this one.
-        let other = OwnedObjectPath::try_from("/org/freedesktop/systemd1/job/6").unwrap();
-        Self::job_removed(&emitter, 6, other, "x.service".into(), "failed".into())
-            .await
-            .unwrap();
-        Self::job_removed(&emitter, 7, job.clone(), name, result.into())
-            .await
-            .unwrap();
-        job
-    }
-
-    #[zbus(signal)]
-    async fn job_removed(
-        emitter: &SignalEmitter<'_>,
-        id: u32,
-        job: OwnedObjectPath,
-        unit: String,
-        result: String,
-    ) -> zbus::Result<()>;
-}
-
-struct World {
-    bus: PrivateBus,
-    _folder: TempDir,
-    store: Store,
-    audit: Audit,
-    systemd: Systemd,
-    site: SiteProxy<'static>,
-    daemon: Child,
-    _services: Connection,
-}
-
-impl World {
-    /// The demo is active.
-    async fn start() -> Self {
-        Self::start_after(|_| {}).await
-    }
-
-    async fn start_after(prepare: impl FnOnce(&Store)) -> Self {
-        let bus = PrivateBus::start();
-        let folder = TempDir::new().unwrap();
-        let store = Store::open(folder.path());
-        let origin = Origin {
-            who: "first-boot".into(),
-            why: String::new(),
-            source: Source::Demo,
-            problem: None,
-        };
-        store.writer().unwrap().commit(DEMO, &origin, 1).unwrap();
-        prepare(&store);
-        let audit = Audit::default();
-        let systemd = Systemd {
-            results: Arc::default(),
-            rendered: Arc::default(),
-            subscribed: Arc::default(),
-            reloads: Arc::default(),
-            store: store.clone(),
-        };
-        let services = bus.connect().await;
-        let server = services.object_server();
-        server.at(audit::PATH, audit.clone()).await.unwrap();
-        server
-            .at("/org/freedesktop/systemd1", systemd.clone())
-            .await
-            .unwrap();
-        services.request_name(audit::NAME).await.unwrap();
-        services.request_name("org.freedesktop.systemd1").await.unwrap();
-
-        let client = bus.connect().await;
-        let names = DBusProxy::new(&client).await.unwrap();
-        let mut changes = names
-            .receive_name_owner_changed_with_args(&[(0, NAME)])
-            .await
-            .unwrap();
-        let daemon = Command::new(env!("CARGO_BIN_EXE_varde-sited"))
-            .env("DBUS_SYSTEM_BUS_ADDRESS", bus.address())
-            .env("STATE_DIRECTORY", folder.path())
-            .spawn()
-            .unwrap();
-        timeout(Duration::from_mins(1), varde_bus::next(&mut changes))
-            .await
-            .expect("the service takes its name");
-        Self {
-            site: SiteProxy::new(&client).await.unwrap(),
-            bus,
-            _folder: folder,
-            store,
-            audit,
-            systemd,
-            daemon,
-            _services: services,
-        }
-    }
-
-    fn active(&self) -> u64 {
-        self.store.active_number().unwrap().unwrap()
-    }
-
-    /// Verb, outcome and what it belongs to of each entry.
-    fn entries(&self) -> Vec<(String, String, u64)> {
-        let entries = self.audit.entries.lock().unwrap();
-        let short = |entry: &Entry| (entry.verb.clone(), entry.outcome.clone(), entry.of);
-        entries.iter().map(short).collect()
-    }
-
-    fn rendered(&self) -> Vec<Option<u64>> {
-        self.systemd.rendered.lock().unwrap().clone()
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
-    }
-}
-
-fn failure<T: std::fmt::Debug>(result: zbus::Result<T>) -> Failure {
-    Failure::from(result.unwrap_err())
-}
-
-fn entry(verb: &str, outcome: &str, of: u64) -> (String, String, u64) {
-    (verb.into(), outcome.into(), of)
-}
 
 #[tokio::test]
 async fn a_site_is_applied_as_it_is_shown_and_gone_back_from() {
@@ -378,7 +180,7 @@ async fn what_cannot_be_recorded_is_not_done() {
 #[tokio::test]
 async fn who_has_no_role_may_do_nothing() {
     let world = World::start().await;
-    let calls: [&[&str]; 8] = [
+    let calls: [&[&str]; 15] = [
         &["Summary"],
         &["Check", "s", ""],
         &["Apply", "ss", "", ""],
@@ -387,6 +189,13 @@ async fn who_has_no_role_may_do_nothing() {
         &["Diff", "tt", "1", "1"],
         &["DiffText", "s", ""],
         &["RollBack", "ts", "1", ""],
+        &["ApplyOnTrial", "ssu", "", "", "60"],
+        &["RollBackOnTrial", "tsu", "1", "", "60"],
+        &["RisksOfText", "s", ""],
+        &["Risks", "t", "1"],
+        &["Trial"],
+        &["Confirm", "ts", "1", ""],
+        &["TakeBack", "s", ""],
     ];
     for call in calls {
         let output = Command::new("busctl")

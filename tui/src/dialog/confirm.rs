@@ -173,6 +173,8 @@ impl Intent {
         | Action::ResumeVm { why, .. }
         | Action::ApplySite { why, .. }
         | Action::RollBackSite { why, .. }
+        | Action::ConfirmSite { why, .. }
+        | Action::TakeBackSite { why }
         | Action::RestartDatabase { why, .. }
         | Action::SkipDatabase { why, .. }
         | Action::HoldDatabase { why, .. }

@@ -1,13 +1,14 @@
 //! A text to read, over the whole body: a file, a diff, findings, a log line, the help.
 
 use serde::{Deserialize, Serialize};
-use varde_bus::{Action, Text};
+use varde_bus::site::TRIAL;
+use varde_bus::{Action, Language, Text};
 
 use super::{Confirm, Dialog, Intent, Outcome, Why};
 use crate::canvas::{Canvas, Role};
 use crate::command::Cmd;
 use crate::state::State;
-use crate::words::both;
+use crate::words::{Words, both};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Viewer {
@@ -35,8 +36,8 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Next {
-    Apply(String),
-    RollBack(u64),
+    Apply { toml: String, risks: Vec<Text> },
+    RollBack { generation: u64, risks: Vec<Text> },
 }
 
 impl Viewer {
@@ -63,7 +64,7 @@ impl Viewer {
     }
 
     pub fn mask(&mut self) {
-        if let Some(Next::Apply(toml)) = &mut self.next {
+        if let Some(Next::Apply { toml, .. }) = &mut self.next {
             *toml = crate::secret::mask(toml);
         }
     }
@@ -140,28 +141,50 @@ impl Viewer {
 impl Next {
     fn confirm(&self) -> Confirm {
         match self {
-            Self::Apply(toml) => Confirm::new(
+            Self::Apply { toml, risks } => Confirm::new(
                 both(|words| words.apply_title().to_owned()),
-                vec![both(|words| words.apply_body().to_owned())],
+                with_trial(both(|words| words.apply_body().to_owned()), risks),
                 both(|words| words.apply_no().to_owned()),
                 both(|words| words.apply_yes().to_owned()),
                 Intent::Act(Action::ApplySite {
                     toml: toml.clone(),
                     why: String::new(),
+                    within: within(risks),
                 }),
                 Why::May,
             ),
-            Self::RollBack(generation) => Confirm::new(
+            Self::RollBack { generation, risks } => Confirm::new(
                 both(|words| words.roll_back_title(generation)),
-                vec![both(|words| words.roll_back_body(generation))],
+                with_trial(both(|words| words.roll_back_body(generation)), risks),
                 both(|words| words.roll_back_no().to_owned()),
                 both(|words| words.roll_back_yes(generation)),
                 Intent::Act(Action::RollBackSite {
                     generation: *generation,
                     why: String::new(),
+                    within: within(risks),
                 }),
                 Why::May,
             ),
         }
     }
+}
+
+/// Seconds: what could lock operators out is tried out first.
+fn within(risks: &[Text]) -> u32 {
+    if risks.is_empty() { 0 } else { TRIAL }
+}
+
+/// What is said before a change, with how it is tried out where it is.
+fn with_trial(body: Text, risks: &[Text]) -> Vec<Text> {
+    let mut paragraphs = vec![body];
+    if !risks.is_empty() {
+        let named = |name: fn(&Text) -> &str| risks.iter().map(name).collect::<Vec<_>>().join(", ");
+        let (nb, en) = (named(|risk| &risk.nb), named(|risk| &risk.en));
+        let minutes = TRIAL / 60;
+        paragraphs.push(Text::new(
+            Words(Language::Nb).apply_on_trial(nb, minutes),
+            Words(Language::En).apply_on_trial(en, minutes),
+        ));
+    }
+    paragraphs
 }

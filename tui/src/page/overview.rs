@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use varde_bus::host::Severity;
 use varde_bus::hypervisor::{VmState, VmStatus};
 
-use super::{PageId, machines, record};
+use super::{PageId, machines, record, site};
 use crate::canvas::{Canvas, Role};
 use crate::command::Cmd;
 use crate::event::Effect;
@@ -84,6 +84,19 @@ fn wrong(state: &State, canvas: &mut Canvas, limit: u16) -> u16 {
         .filter(|site| !site.problem.is_empty())
     {
         lines.push((Role::Bad, state.say(&site.problem).to_owned()));
+    }
+    if let Some(site) = state
+        .data
+        .site
+        .value
+        .as_ref()
+        .filter(|site| !site.taken_back.is_empty())
+    {
+        lines.push((Role::Warning, state.say(&site.taken_back).to_owned()));
+    }
+    if let Some(trial) = state.trial() {
+        let line = site::trial_line(state, trial);
+        lines.insert(0, (Role::Warning, words.on_trial_overview(line)));
     }
     let problems = state.data.host.value.iter().flat_map(|host| &host.problems);
     for problem in problems {

@@ -3,6 +3,8 @@
 //! Nothing is applied unseen: a file is checked, its difference from what is active is shown, and only from there
 //! does the way lead to the question.
 
+mod trial;
+
 use serde::{Deserialize, Serialize};
 use varde_bus::site::Generation;
 use varde_bus::{Finding, Text, Verb};
@@ -17,6 +19,8 @@ use crate::reload;
 use crate::state::State;
 use crate::words::both;
 
+pub use trial::line as trial_line;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SitePage {
     selected: usize,
@@ -27,12 +31,15 @@ fn generations(state: &State) -> &[Generation] {
 }
 
 pub fn open(state: &mut State) -> Vec<Effect> {
-    reload::history(state).into_iter().collect()
+    [reload::history(state), reload::trial(state)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 pub fn command(state: &mut State, cmd: &Cmd) -> Vec<Effect> {
     let count = generations(state).len();
-    let page = usize::from(state.page_rows().saturating_sub(HEAD));
+    let page = usize::from(state.page_rows().saturating_sub(head(state)));
     if list::step(&mut state.site.selected, count, cmd, page) {
         return Vec::new();
     }
@@ -57,6 +64,18 @@ pub fn command(state: &mut State, cmd: &Cmd) -> Vec<Effect> {
             }
         }
         (Cmd::FromMedia, _) if state.allowed(Verb::ApplySite) => Ask::MediaFiles,
+        (Cmd::ConfirmTrial, _) => {
+            if state.allowed(Verb::ConfirmSite) {
+                trial::confirm(state);
+            }
+            return Vec::new();
+        }
+        (Cmd::TakeBack, _) => {
+            if state.allowed(Verb::TakeBackSite) {
+                trial::take_back(state);
+            }
+            return Vec::new();
+        }
         // The active file, to be changed.
         (Cmd::Edit, _) if state.allowed(Verb::ApplySite) => Ask::Show(0),
         _ => return Vec::new(),
@@ -77,11 +96,15 @@ pub fn answered(state: &mut State, ask: Ask, answer: Answer) -> Vec<Effect> {
             let title = both(|words| words.generation(number));
             view(state, Viewer::of(title, &text, Kind::Lines));
         }
-        (Ask::Diff { from: 0, to }, Answer::Text(text)) => {
+        (Ask::Diff { from: 0, to }, Answer::Difference { diff: text, risks }) => {
             let title = both(|words| words.roll_back_diff_title(to));
-            view(state, diff(title, &text).then(Next::RollBack(to)));
+            let next = Next::RollBack {
+                generation: to,
+                risks,
+            };
+            view(state, diff(title, &text).then(next));
         }
-        (Ask::Diff { from, .. }, Answer::Text(text)) => {
+        (Ask::Diff { from, .. }, Answer::Difference { diff: text, .. }) => {
             let title = both(|words| words.diff_title(from));
             view(state, diff(title, &text));
         }
@@ -91,9 +114,9 @@ pub fn answered(state: &mut State, ask: Ask, answer: Answer) -> Vec<Effect> {
             }
             view(state, found(&findings));
         }
-        (Ask::DiffText(toml), Answer::Text(text)) => {
+        (Ask::DiffText(toml), Answer::Difference { diff: text, risks }) => {
             let title = both(|words| words.apply_diff_title().to_owned());
-            view(state, diff(title, &text).then(Next::Apply(toml)));
+            view(state, diff(title, &text).then(Next::Apply { toml, risks }));
         }
         (Ask::MediaFiles, Answer::Names(names)) if names.is_empty() => {
             state.tell(false, both(|words| words.no_media_files().to_owned()));
@@ -143,7 +166,9 @@ fn found(findings: &[Finding]) -> Viewer {
 }
 
 /// Rows over the list.
-const HEAD: u16 = 4;
+fn head(state: &State) -> u16 {
+    4 + trial::rows(state)
+}
 
 pub fn draw(state: &State, mut canvas: Canvas) {
     let (words, language) = (state.words(), state.language());
@@ -167,6 +192,8 @@ pub fn draw(state: &State, mut canvas: Canvas) {
         let text = words.service_down(words.service_site(), state.say(&failure.text));
         canvas.cell(1, 2, width.saturating_sub(2), Role::Bad, &text);
     }
+    let head = head(state);
+    trial::draw(state, canvas.part(0, 3, width, trial::rows(state)));
     let columns = [
         (words.column_generation(), 12),
         (words.column_when(), 18),
@@ -175,15 +202,15 @@ pub fn draw(state: &State, mut canvas: Canvas) {
     ];
     let mut x = 3;
     for (title, width) in columns {
-        canvas.cell(x, 3, width - 1, Role::Heading, title);
+        canvas.cell(x, head - 1, width - 1, Role::Heading, title);
         x += width;
     }
-    canvas.text(x, 3, Role::Heading, words.why());
-    let room = usize::from(canvas.height().saturating_sub(HEAD));
+    canvas.text(x, head - 1, Role::Heading, words.why());
+    let room = usize::from(canvas.height().saturating_sub(head));
     let all = generations(state);
     let selected = state.site.selected.min(all.len().saturating_sub(1));
     let top = list::top(selected, all.len(), room);
-    for (y, (place, generation)) in (HEAD..).zip(all.iter().enumerate().skip(top).take(room)) {
+    for (y, (place, generation)) in (head..).zip(all.iter().enumerate().skip(top).take(room)) {
         let picked = place == selected;
         canvas.text(1, y, Role::Plain, if picked { ">" } else { " " });
         let number = if generation.active {

@@ -44,6 +44,17 @@ texts! {
         | "It becomes a new generation, the same as number {number}. The services follow it at once.";
     roll_back_no: "Nei, behold den aktive" | "No, keep the active one";
     roll_back_yes(number): "Ja, rull tilbake til {number}" | "Yes, roll back to {number}";
+    apply_on_trial(what, minutes): "Endrer {what}, så den tas på prøve: den tas tilbake om {minutes} min hvis ingen bekrefter den (k på siden Anlegg)."
+        | "It changes {what}, so it is taken on trial: it is taken back in {minutes} min unless it is confirmed (k on the page Site).";
+    confirm_title(number): "La generasjon {number} gjelde for godt?" | "Let generation {number} count for good?";
+    confirm_good: "Alt som ble undersøkt, er som det skal." | "All that was looked at is as it should be.";
+    confirm_not_good(what): "Ikke som det skal være, eller ikke kjent: {what}." | "Not as it should be, or not known: {what}.";
+    confirm_body: "Prøven er over, og den tas ikke tilbake av seg selv." | "The trial is over, and it is not taken back by itself.";
+    confirm_no: "Nei, la prøven gå videre" | "No, let the trial go on";
+    confirm_yes: "Ja, bekreft" | "Yes, confirm";
+    take_back_title(number): "Ta generasjon {number} tilbake nå?" | "Take generation {number} back now?";
+    take_back_body(before): "Generasjon {before} gjelder igjen med en gang." | "Generation {before} counts again at once.";
+    take_back_yes: "Ja, ta den tilbake" | "Yes, take it back";
     leave_editor_title: "Forkaste det du har skrevet?" | "Throw away what you wrote?";
     leave_editor_body: "Ingenting er endret på anlegget." | "Nothing on the site has changed.";
     leave_editor_no: "Nei, skriv videre" | "No, go on writing";

@@ -38,6 +38,8 @@ texts! {
     key_roll_back: "rull tilbake (viser forskjellen først)" | "roll back (shows the difference first)";
     key_from_media: "ta i bruk en fil fra mediadisken" | "apply a file from the media disk";
     key_edit: "skriv eller lim inn en ny site.toml" | "write or paste a new site.toml";
+    key_confirm_trial: "bekreft generasjonen på prøve" | "confirm the generation on trial";
+    key_take_back: "ta generasjonen på prøve tilbake" | "take the generation on trial back";
     key_open_line: "vis hele linjen" | "show the whole line";
     key_filter_text: "bare linjer med en tekst" | "only lines with a text";
     key_filter_unit: "bare linjer fra en enhet" | "only lines of a unit";
@@ -85,6 +87,8 @@ texts! {
     brief_roll_back: "rull tilbake" | "roll back";
     brief_from_media: "fra media" | "from media";
     brief_edit: "skriv" | "edit";
+    brief_confirm_trial: "bekreft" | "confirm";
+    brief_take_back: "ta tilbake" | "take back";
     brief_line: "hele" | "whole";
     brief_filter_text: "tekst" | "text";
     brief_filter_unit: "enhet" | "unit";

@@ -75,6 +75,14 @@ texts! {
     apply_diff_title: "Ny generasjon: dette endres (Enter går videre)" | "New generation: this changes (Enter goes on)";
     no_difference: "Ingen forskjell." | "No difference.";
     is_active(number): "Generasjon {number} er den aktive" | "Generation {number} is the active one";
+    on_trial(number, who, before, left): "På prøve: generasjon {number} ({who}). Generasjon {before} gjelder igjen om {left} hvis ingen bekrefter."
+        | "On trial: generation {number} ({who}). Generation {before} counts again in {left} unless somebody confirms.";
+    on_trial_overview(line): "{line} Se siden Anlegg (3)." | "{line} See the page Site (3).";
+    on_trial_keys: "k bekrefter, t tar den tilbake nå" | "k confirms, t takes it back now";
+    probe_good: "i orden" | "good";
+    probe_waiting: "venter" | "waiting";
+    probe_bad: "galt" | "bad";
+    probe_unknown: "ukjent" | "unknown";
     no_media_files: "Fant ingen .toml-fil på mediadisken (en disk merket varde-images). Sett den inn, eller bruk e for å skrive eller lime inn"
         | "Found no .toml file on the media disk (a disk labelled varde-images). Put it in, or use e to write or paste";
     pick_media_file: "Hvilken fil på mediadisken?" | "Which file on the media disk?";
@@ -114,6 +122,9 @@ texts! {
     verb_console: "gjestekonsoll på" | "guest console of";
     verb_apply: "ny generasjon" | "new generation";
     verb_roll_back: "tilbakerulling til" | "rollback to";
+    verb_confirm: "bekreftelse av generasjon" | "confirmation of generation";
+    verb_take_back: "tilbaketaking av generasjon" | "taking back of generation";
+    verb_taken_back: "tok tilbake generasjon" | "took back generation";
     verb_reboot: "omstart av verten" | "restart of the host";
     verb_power_off: "avslåing av verten" | "power-off of the host";
     verb_crashed: "krasj av" | "crash of";

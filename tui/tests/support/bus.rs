@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use varde_bus::audit::{Record, Verdict};
 use varde_bus::host::{HostStatus, LogLine, LogQuery};
 use varde_bus::hypervisor::{VmState, VmStatus, VmUsage};
-use varde_bus::site::{Generation, SiteSummary};
+use varde_bus::site::{Generation, SiteSummary, TrialStatus};
 use varde_bus::{Failure, FailureKind, Finding, audit, host, hypervisor, site};
 use zbus::Connection;
 use zbus::object_server::SignalEmitter;
@@ -126,6 +126,18 @@ pub struct Site {
 impl Site {
     fn summary(&self) -> SiteSummary {
         fixtures::site()
+    }
+
+    fn risks(&self, _generation: u64) -> Vec<varde_bus::Text> {
+        Vec::new()
+    }
+
+    fn risks_of_text(&self, _toml: &str) -> Vec<varde_bus::Text> {
+        Vec::new()
+    }
+
+    fn trial(&self) -> TrialStatus {
+        TrialStatus::default()
     }
 
     fn check(&self, toml: &str) -> Vec<Finding> {

@@ -4,7 +4,7 @@ use varde_bus::audit::Record;
 use varde_bus::dbrestart::{DatabaseState, DatabaseStatus, InUse, PlannedRun, RunRecord};
 use varde_bus::host::{HostStatus, LogLine, LogQuery, Problem, Severity};
 use varde_bus::hypervisor::{CheckState, CheckStatus, DiskStatus, VmState, VmStatus, VmUsage};
-use varde_bus::site::{Generation, SiteSummary};
+use varde_bus::site::{Generation, Probe, ProbeState, SiteSummary, TrialStatus};
 use varde_bus::{Finding, Text};
 
 /// 2026-11-22 01:14:05 UTC: a quarter past two at night in Oslo.
@@ -118,6 +118,7 @@ pub fn site() -> SiteSummary {
         idle_lock: 600,
         source: "demo".into(),
         problem: Text::default(),
+        taken_back: Text::default(),
     }
 }
 
@@ -135,6 +136,43 @@ pub fn history() -> Vec<Generation> {
         generation(2, "kari", "Arkivet får mer minne", 40 * MINUTE),
         generation(1, "first-boot", "", 3 * 24 * 60 * MINUTE),
     ]
+}
+
+pub fn trial() -> TrialStatus {
+    let probe = |what: &str, state, nb: &str, en: &str| Probe {
+        what: Text::same(what),
+        state,
+        found: Text::new(nb, en),
+    };
+    TrialStatus {
+        generation: 2,
+        before: 1,
+        who: "kari".into(),
+        why: "Ny adresse".into(),
+        within: 300,
+        left: 272,
+        risks: vec![Text::new("soner og nett", "zones and networks")],
+        probes: vec![
+            probe(
+                "kari",
+                ProbeState::Good,
+                "når tjenestene, og er administrator fortsatt",
+                "reaches the services, and is an administrator still",
+            ),
+            probe(
+                "klinikk",
+                ProbeState::Good,
+                "br-klinikk: configured, routable",
+                "br-klinikk: configured, routable",
+            ),
+            probe(
+                "drift",
+                ProbeState::Bad,
+                "broen br-drift finnes ikke",
+                "there is no bridge br-drift",
+            ),
+        ],
+    }
 }
 
 pub fn records() -> Vec<Record> {

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use ratatui::Terminal;
 use ratatui::layout::Size;
+use varde_bus::site::TrialStatus;
 use varde_bus::{Action, Failure, FailureKind, Language, Role, Text};
 use varde_console::draw::draw;
 use varde_console::event::{Answer, Ask, Effect, Event, Unlock};
@@ -21,6 +22,8 @@ use varde_console::wake;
 pub struct Fake {
     pub password: &'static str,
     pub media: Vec<String>,
+    pub risks: Vec<Text>,
+    pub trial: TrialStatus,
     pub fail: Option<Failure>,
     pub performed: Vec<Action>,
     pub attached: Vec<String>,
@@ -63,6 +66,8 @@ impl Console {
             fake: Fake {
                 password: "riktig",
                 media: vec!["site.toml".into()],
+                risks: Vec::new(),
+                trial: TrialStatus::default(),
                 fail: None,
                 performed: Vec::new(),
                 attached: Vec::new(),
@@ -226,7 +231,11 @@ impl Fake {
             Ask::Site => Answer::Site(fixtures::site()),
             Ask::History => Answer::History(fixtures::history()),
             Ask::Show(_) | Ask::MediaFile(_) => Answer::Text(fixtures::SITE_TOML.into()),
-            Ask::Diff { .. } | Ask::DiffText(_) => Answer::Text(fixtures::DIFF.into()),
+            Ask::Diff { .. } | Ask::DiffText(_) => Answer::Difference {
+                diff: fixtures::DIFF.into(),
+                risks: self.risks.clone(),
+            },
+            Ask::Trial => Answer::Trial(self.trial.clone()),
             Ask::Check(toml) => Answer::Findings(fixtures::findings(toml)),
             Ask::Log(query) => Answer::Log(fixtures::log(query)),
             Ask::Records => Answer::Records(fixtures::records()),

@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "only tests use it")]
 #![allow(
     clippy::needless_pass_by_value,
-    reason = "arguments of D-Bus methods are owned"
+    clippy::used_underscore_binding,
+    reason = "arguments of D-Bus methods are owned, and the interfaces say which there are"
 )]
 
 use std::io::{Read, Write};
@@ -16,7 +17,7 @@ use varde_bus::caller::Caller;
 use varde_bus::host::{self, HostStatus, LogLine, LogQuery, Problem, Severity};
 use varde_bus::hypervisor::{self, DiskStatus, VmState, VmStatus, VmUsage};
 use varde_bus::record::Recorder;
-use varde_bus::site::{self, Generation, SiteSummary};
+use varde_bus::site::{self, Generation, Probe, ProbeState, SiteSummary, TrialStatus};
 use varde_bus::testing::PrivateBus;
 use varde_bus::{Failure, FailureKind, Finding, Text, Verb};
 use zbus::message::Header;
@@ -58,6 +59,7 @@ impl Appliance {
         let site = bus.connect().await;
         let service = Site {
             language: "en",
+            trial: Mutex::default(),
             recorder: Recorder::new(&site).await.unwrap(),
         };
         site.object_server().at(site::PATH, service).await.unwrap();
@@ -322,6 +324,43 @@ impl Hypervisor {
 struct Site {
     language: &'static str,
     recorder: Recorder,
+    trial: Mutex<TrialStatus>,
+}
+
+fn risks(any: bool) -> Vec<Text> {
+    any.then(|| Text::new("soner og nett", "zones and networks"))
+        .into_iter()
+        .collect()
+}
+
+impl Site {
+    async fn try_out(
+        &self,
+        verb: Verb,
+        why: String,
+        within: u32,
+        connection: &Connection,
+        header: Header<'_>,
+    ) -> Result<u64, Failure> {
+        let caller = Caller::of(connection, &header).await?;
+        caller.require(verb)?;
+        let begun = self.recorder.begin(&caller, verb, "3", &why).await?;
+        *self.trial.lock().unwrap() = TrialStatus {
+            generation: 3,
+            before: 2,
+            who: caller.name,
+            why,
+            within,
+            left: within - 1,
+            risks: risks(true),
+            probes: vec![Probe {
+                what: Text::new("sonen helse", "zone helse"),
+                state: ProbeState::Bad,
+                found: Text::new("broen br-helse finnes ikke", "there is no bridge br-helse"),
+            }],
+        };
+        begun.end(Ok(3)).await
+    }
 }
 
 #[interface(name = "no.varde.Site1")]
@@ -338,7 +377,92 @@ impl Site {
             idle_lock: 600,
             source: "demo".into(),
             problem: Text::default(),
+            taken_back: Text::default(),
         }
+    }
+
+    async fn risks_of_text(
+        &self,
+        toml: String,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<Vec<Text>, Failure> {
+        Hypervisor::read(connection, header, Verb::CheckSite).await?;
+        Ok(risks(toml.contains("[[zone]]")))
+    }
+
+    async fn risks(
+        &self,
+        generation: u64,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<Vec<Text>, Failure> {
+        Hypervisor::read(connection, header, Verb::ReadSite).await?;
+        Ok(risks(generation == 7))
+    }
+
+    async fn apply_on_trial(
+        &self,
+        _toml: String,
+        why: String,
+        within: u32,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<u64, Failure> {
+        self.try_out(Verb::ApplySite, why, within, connection, header)
+            .await
+    }
+
+    async fn roll_back_on_trial(
+        &self,
+        _generation: u64,
+        why: String,
+        within: u32,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<u64, Failure> {
+        self.try_out(Verb::RollBackSite, why, within, connection, header)
+            .await
+    }
+
+    async fn trial(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<TrialStatus, Failure> {
+        Hypervisor::read(connection, header, Verb::ReadSite).await?;
+        Ok(self.trial.lock().unwrap().clone())
+    }
+
+    async fn confirm(
+        &self,
+        generation: u64,
+        why: String,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), Failure> {
+        let caller = Caller::of(connection, &header).await?;
+        caller.require(Verb::ConfirmSite)?;
+        let on_trial = std::mem::take(&mut *self.trial.lock().unwrap()).generation;
+        assert_eq!(generation, on_trial);
+        let begun = self.recorder.begin(&caller, Verb::ConfirmSite, "3", &why).await?;
+        begun.end(Ok(())).await
+    }
+
+    async fn take_back(
+        &self,
+        why: String,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<u64, Failure> {
+        let caller = Caller::of(connection, &header).await?;
+        caller.require(Verb::TakeBackSite)?;
+        let before = std::mem::take(&mut *self.trial.lock().unwrap()).before;
+        let begun = self
+            .recorder
+            .begin(&caller, Verb::TakeBackSite, "3", &why)
+            .await?;
+        begun.end(Ok(before)).await
     }
 
     async fn check(

@@ -4,6 +4,8 @@
 //! was last synced any first part, of each file that was not synced nothing, half or all. The store must be whole in
 //! every one of these states.
 
+mod trial;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;

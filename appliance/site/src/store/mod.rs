@@ -2,13 +2,15 @@
 //!
 //! `objects/SHA256.toml` is the file itself, `generations/N.toml` the record of who made it active and why, and the
 //! link `active` names the record that counts. Neither kind of file ever changes once it has its name, so reading
-//! needs no lock: follow the link, read the record, read the object, compare its hash.
+//! needs no lock: follow the link, read the record, read the object, compare its hash. A generation may count on
+//! trial; the note `trial` beside the link says so.
 
 #[cfg(test)]
 mod crash;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod write;
 
 use std::io;
@@ -19,6 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{Site, StoreError, Text, parse};
 
+pub use self::trial::{TakenBack, Terms, Trial};
 pub use self::write::Writer;
 
 const OBJECTS: &str = "objects";

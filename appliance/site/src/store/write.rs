@@ -19,7 +19,7 @@ pub(super) const TEMPORARY: &str = ".new";
 
 /// The only one who changes the store, as long as it lives.
 pub struct Writer {
-    changes: Changes<System>,
+    pub(super) changes: Changes<System>,
     _lock: File,
 }
 
@@ -85,6 +85,13 @@ impl<S: Steps> Changes<S> {
     }
 
     pub(super) fn commit(&mut self, text: &str, origin: &Origin, when: i64) -> Result<u64, StoreError> {
+        let number = self.make(text, origin, when)?;
+        self.activate(number)?;
+        Ok(number)
+    }
+
+    /// A new generation that does not count yet.
+    pub(super) fn make(&mut self, text: &str, origin: &Origin, when: i64) -> Result<u64, StoreError> {
         let hash = hash_of(text);
         let number = self.store.numbers()?.into_iter().max().unwrap_or(0) + 1;
         let record = Record {
@@ -108,7 +115,6 @@ impl<S: Steps> Changes<S> {
             detail: error.to_string(),
         })?;
         self.write(GENERATIONS, &record_path(number), &written)?;
-        self.activate(number)?;
         Ok(number)
     }
 
@@ -131,7 +137,7 @@ impl<S: Steps> Changes<S> {
     }
 
     /// A whole file under its name, both on disk.
-    fn write(&mut self, folder: &str, path: &Path, text: &str) -> Result<(), StoreError> {
+    pub(super) fn write(&mut self, folder: &str, path: &Path, text: &str) -> Result<(), StoreError> {
         let temporary = self.store.root.join(folder).join(TEMPORARY);
         let result = self.write_beside(&temporary, text).and_then(|()| {
             self.rename(&temporary, &self.store.root.join(path))?;
@@ -163,14 +169,14 @@ impl<S: Steps> Changes<S> {
             .map_err(|error| StoreError::io("rename", to, error))
     }
 
-    fn sync_dir(&mut self, folder: &Path) -> Result<(), StoreError> {
+    pub(super) fn sync_dir(&mut self, folder: &Path) -> Result<(), StoreError> {
         let path: PathBuf = self.store.root.join(folder);
         self.steps
             .sync_dir(&path)
             .map_err(|error| StoreError::io("sync", &path, error))
     }
 
-    fn remove(&mut self, path: &Path) -> Result<(), StoreError> {
+    pub(super) fn remove(&mut self, path: &Path) -> Result<(), StoreError> {
         match self.steps.remove(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(StoreError::io("remove", path, error))

@@ -1,4 +1,5 @@
-//! `varde-sited`: answers for the generations of the site on the bus. `varde-sited first` makes the first one.
+//! `varde-sited`: answers for the generations of the site on the bus. `varde-sited first` makes the first one,
+//! `varde-sited back` takes back a trial that a restart of the appliance interrupted.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use varde_bus::site::NAME;
 use varde_site::Store;
 use varde_sited::first::{self, Candidates};
 use varde_sited::service::{Service, now};
+use varde_sited::{boot, trial};
 use zbus::Connection;
 
 /// Nobody waits longer for this service because the record of changes is slow.
@@ -21,8 +23,9 @@ fn main() -> ExitCode {
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => serve(),
         ["first"] => make_first(),
+        ["back"] => take_back(),
         _ => {
-            eprintln!("usage: varde-sited [first]");
+            eprintln!("usage: varde-sited [first|back]");
             return ExitCode::from(2);
         }
     };
@@ -42,6 +45,13 @@ fn store() -> Store {
 fn make_first() -> Result<(), Box<dyn Error>> {
     if let Some(number) = first::make(&store(), &Candidates::of_system(), now())? {
         println!("generation {number} is the first one");
+    }
+    Ok(())
+}
+
+fn take_back() -> Result<(), Box<dyn Error>> {
+    if let Some(number) = trial::after_boot(&store(), &boot::id()?, now())? {
+        println!("a trial was interrupted: generation {number} is active again");
     }
     Ok(())
 }
