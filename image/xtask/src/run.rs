@@ -49,7 +49,8 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         fs::metadata(site).map_err(Error::io("cannot read the site", site))?;
     }
     let built = image::ensure()?;
-    let (disk, variables) = disk(arguments, &built)?;
+    let own = own_folder(&place::output().join("run"))?;
+    let (disk, variables) = disk(arguments, &built, &own)?;
     let accel = Accel::probe(&built.toolbox, &built.kernel())?;
 
     let mut machine = Machine::new(accel, disk, variables);
@@ -70,7 +71,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
     }
     if let Some(socket) = &arguments.debug_shell {
         machine.debug_serial = Some(socket.clone());
-        machine.credentials.push(debug_credential()?);
+        machine.credentials.push(debug_credential(&own)?);
     }
     if accel == Accel::Tcg {
         eprintln!("No hardware virtualisation works here: the machine is emulated, and slower by far.");
@@ -90,14 +91,14 @@ pub fn command(arguments: &Arguments) -> Result<()> {
 }
 
 /// The machine's disk and firmware variables, the latter beside the former.
-fn disk(arguments: &Arguments, built: &Built) -> Result<(PathBuf, PathBuf)> {
+fn disk(arguments: &Arguments, built: &Built, own: &Path) -> Result<(PathBuf, PathBuf)> {
     let disk = if let Some(disk) = &arguments.disk {
         if !disk.exists() {
             disks::copy(&built.toolbox, &built.disk(), disk, DISK)?;
         }
         disk.clone()
     } else {
-        let disk = scratch()?.join("disk.qcow2");
+        let disk = own.join("disk.qcow2");
         disks::overlay(&built.toolbox, &built.disk(), &disk, DISK)?;
         disk
     };
@@ -108,13 +109,14 @@ fn disk(arguments: &Arguments, built: &Built) -> Result<(PathBuf, PathBuf)> {
     Ok((disk, variables))
 }
 
-/// A folder for this run alone. QEMU takes over our process, so the next run clears away what this one leaves.
-fn scratch() -> Result<PathBuf> {
-    let runs = place::output().join("run");
-    place::make(&runs)?;
-    for entry in fs::read_dir(&runs).map_err(Error::io("cannot list", &runs))? {
-        let entry = entry.map_err(Error::io("cannot list", &runs))?;
-        if !Path::new("/proc").join(entry.file_name()).exists() {
+/// A folder for this run alone, named by our process. QEMU takes over that process, so the next run clears away what
+/// this one leaves.
+fn own_folder(runs: &Path) -> Result<PathBuf> {
+    place::make(runs)?;
+    for entry in fs::read_dir(runs).map_err(Error::io("cannot list", runs))? {
+        let entry = entry.map_err(Error::io("cannot list", runs))?;
+        let of_a_run = entry.path().is_dir();
+        if of_a_run && !Path::new("/proc").join(entry.file_name()).exists() {
             place::remove_tree(&entry.path())?;
         }
     }
@@ -124,12 +126,33 @@ fn scratch() -> Result<PathBuf> {
     Ok(own)
 }
 
-fn debug_credential() -> Result<Credential> {
-    let file = place::output().join("run").join("debug-shell");
-    place::make(file.parent().unwrap_or(&file))?;
+fn debug_credential(own: &Path) -> Result<Credential> {
+    let file = own.join("debug-shell");
     fs::write(&file, "1\n").map_err(Error::io("cannot write", &file))?;
     Ok(Credential {
         name: "varde.debug-shell".into(),
         file,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_has_a_folder_of_its_own_and_clears_away_those_of_runs_that_ended() {
+        let runs = tempfile::tempdir().unwrap();
+        // No process has this number: it is beyond the kernel's largest.
+        let ended = runs.path().join("4194305");
+        fs::create_dir(&ended).unwrap();
+        fs::write(ended.join("disk.qcow2"), "").unwrap();
+        let other = runs.path().join("note");
+        fs::write(&other, "").unwrap();
+        let own = own_folder(runs.path()).unwrap();
+        debug_credential(&own).unwrap();
+        assert!(!ended.exists());
+        assert!(other.exists());
+        assert_eq!(own_folder(runs.path()).unwrap(), own);
+        assert!(!own.join("debug-shell").exists());
+    }
 }
