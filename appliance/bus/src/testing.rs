@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 use zbus::Connection;
 
-/// A `dbus-daemon` that lets everybody own and call everything, gone with this value. Who calls is as true on it as on
+/// A `dbus-daemon` that lets everybody own and call everything unless a test says otherwise, gone with this value. Who calls is as true on it as on
 /// the system bus, so what a service refuses it refuses here.
 #[derive(Debug)]
 pub struct PrivateBus {
@@ -19,6 +19,17 @@ impl PrivateBus {
     /// # Panics
     /// Where there is no `dbus-daemon`, or it does not start.
     pub fn start() -> Self {
+        Self::start_with(
+            "<policy context=\"default\"><allow user=\"*\"/><allow own=\"*\"/><allow send_destination=\"*\"/>\
+             <allow receive_sender=\"*\"/></policy>",
+        )
+    }
+
+    /// The same with a policy of the test's own, as in dbus-daemon(1).
+    ///
+    /// # Panics
+    /// As [`PrivateBus::start`].
+    pub fn start_with(policy: &str) -> Self {
         let directory = tempfile::Builder::new()
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
             .tempdir()
@@ -27,9 +38,7 @@ impl PrivateBus {
         let text = format!(
             "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\" \
              \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n\
-             <busconfig><listen>unix:path={}/bus</listen><auth>EXTERNAL</auth><policy context=\"default\">\
-             <allow user=\"*\"/><allow own=\"*\"/><allow send_destination=\"*\"/><allow receive_sender=\"*\"/>\
-             </policy></busconfig>",
+             <busconfig><listen>unix:path={}/bus</listen><auth>EXTERNAL</auth>{policy}</busconfig>",
             directory.path().display()
         );
         std::fs::write(&configuration, text).expect("a file in the temporary directory");
