@@ -101,6 +101,8 @@ pub struct Incoming {
     pub sdp: Option<String>,
     /// The called number is one of the directory's emergency numbers.
     pub emergency: bool,
+    /// How often the call may still be passed on (Max-Forwards): what ends a loop.
+    pub hops: u8,
 }
 
 /// A call that we make.
@@ -120,6 +122,8 @@ pub struct Outgoing {
     pub emergency: bool,
     /// Headers as they are, such as `Geolocation` and `Priority` of an emergency call.
     pub extra: Vec<(String, String)>,
+    /// Max-Forwards: that of the incoming leg, or 70.
+    pub hops: u8,
     /// How long it may ring. Then the leg ends as [`Why::NoAnswer`].
     pub ring_for: Duration,
 }
@@ -169,7 +173,6 @@ pub enum Direction {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tapped {
     pub leg: LegId,
-    pub call_id: String,
     pub direction: Direction,
     /// Time since the start, as everything in this crate counts it.
     pub at: Duration,

@@ -12,14 +12,31 @@
 //! **The standards.** RFC 3261 and 6026 (transactions, dialogs, registrar), 8760 (digests), 3262 (100rel), 3311 (UPDATE),
 //! 4028 (session timers), 3323 and 3325 (privacy, identity), 3326 (Reason), 5806 (Diversion).
 
+mod admission;
+mod agent;
 mod api;
+mod client;
 mod config;
+mod core;
+mod dialog;
+mod digest;
 mod error;
+mod guard;
+mod identity;
+mod leg;
 pub mod message;
+mod registrar;
+mod rim;
+mod server;
+mod session;
+mod trunk;
 
+pub use agent::Agent;
 pub use api::{
     Alarm, Command, Direction, Diversion, Ended, Event, Flow, Identity, Incoming, LegId, Outgoing, Party,
     Tapped, Transport, TrunkTrouble, Why,
 };
 pub use config::{Account, Directory, Limits, Listener, Login, Secret, Setup, Timers, Tls, Trunk};
+pub use core::Lookup;
 pub use error::{Error, Malformed, Result};
+pub use rim::Sip;

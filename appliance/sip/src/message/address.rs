@@ -13,8 +13,17 @@ pub struct Params(Vec<(String, Option<String>)>);
 impl Params {
     /// Reads what follows the first semicolon.
     pub fn parse(text: &str) -> Self {
+        Self::split(text, ';')
+    }
+
+    /// Reads a list with commas, as credentials and challenges have it.
+    pub fn parse_list(text: &str) -> Self {
+        Self::split(text, ',')
+    }
+
+    fn split(text: &str, at: char) -> Self {
         Self(
-            split_outside(text, ';')
+            split_outside(text, at)
                 .map(str::trim)
                 .filter(|part| !part.is_empty())
                 .map(|part| match part.split_once('=') {
