@@ -8,18 +8,24 @@ mod line;
 mod qmp;
 mod record;
 mod recording;
+mod rtcp;
+mod rtp;
+mod sdp;
 mod site;
 
 /// What judges one reader: it panics if the bytes break what must hold.
 pub type Judge = fn(&[u8]);
 
 /// Every reader, by the name of its target and of its corpus.
-pub const JUDGES: [(&str, Judge); 6] = [
+pub const JUDGES: [(&str, Judge); 9] = [
     ("keys", keys::judge),
     ("line", line::judge),
     ("qmp", qmp::judge),
     ("record", record::judge),
     ("recording", recording::judge),
+    ("rtcp", rtcp::judge),
+    ("rtp", rtp::judge),
+    ("sdp", sdp::judge),
     ("site", site::judge),
 ];
 
