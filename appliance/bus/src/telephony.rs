@@ -188,7 +188,7 @@ pub struct CallRecord {
     pub rang: i64,
     pub answered: i64,
     pub ended: i64,
-    /// Who ended it: `caller`, `called`, or `bridge`.
+    /// Who ended it: `caller`, `called`, or `exchange` for the appliance itself.
     pub ended_by: String,
     /// Cause of Q.850 that each side saw, and the status of SIP where it speaks that; 0 for none.
     pub from_cause: u8,
@@ -197,7 +197,8 @@ pub struct CallRecord {
     pub to_status: u16,
     /// What they mean, in words.
     pub outcome: Text,
-    /// Targets that were tried before the one in `to`.
+    /// Extensions that sent it on, and places that were tried before the one in `to`.
+    pub forwarded: Vec<String>,
     pub tried: Vec<String>,
     /// Media packets from each end, how many were lost on the way here, and the most jitter; a line has no
     /// packets to lose.

@@ -39,6 +39,9 @@ pub enum Noun {
     /// Databases, and their scheduled restarts
     #[command(subcommand)]
     Db(DbVerb),
+    /// Telephony: lines, trunks, phones and calls
+    #[command(subcommand)]
+    Phone(PhoneVerb),
     /// The site: what site.toml says, and its generations
     #[command(subcommand)]
     Site(SiteVerb),
@@ -150,6 +153,88 @@ pub enum DbVerb {
     Prepare { database: String },
     /// Give the password of the account varde in a database; it is read from standard input
     Credential(DbChange),
+}
+
+#[derive(Subcommand)]
+pub enum PhoneVerb {
+    /// What is wrong, how many calls, the last test of the emergency route
+    Status,
+    /// ISDN lines; with a name that line's channels
+    Lines { line: Option<String> },
+    /// SIP trunks
+    Trunks,
+    /// The site's numbers, and whether they can be reached
+    Extensions,
+    /// Calls that are up or on their way
+    Calls,
+    /// Calls that have ended, the newest first
+    Records {
+        /// How many
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        count: u32,
+        /// Only those before this call
+        #[arg(long, value_name = "CALL", default_value_t = 0)]
+        before: u64,
+    },
+    /// One call that has ended, in detail
+    Record { call: u64 },
+    /// Make a test call: dial, play a tone, listen, clear
+    Test {
+        /// The number to be called, as it is dialled on a phone of the site
+        number: String,
+        /// Over this line or trunk; without it as the routes say
+        #[arg(long, value_name = "NAME", default_value = "")]
+        over: String,
+        #[command(flatten)]
+        how: TestHow,
+    },
+    /// Test the emergency route now: one call over each of its targets, to the number declared for tests
+    TestEmergency {
+        #[command(flatten)]
+        how: TestHow,
+    },
+    /// End a call
+    Clear {
+        call: u64,
+        /// The reason, for the record
+        #[arg(long)]
+        why: String,
+    },
+    /// Bring channels of a line to rest at both ends; calls on them end
+    Restart {
+        line: String,
+        /// Only this channel; without it all of the line
+        #[arg(long, value_parser = clap::value_parser!(u8).range(1..=31))]
+        channel: Option<u8>,
+        /// The reason, for the record
+        #[arg(long)]
+        why: String,
+    },
+    /// Give the secret of a trunk's account (by its name) or of an extension's (by its number); it is read from standard input
+    Credential {
+        of: String,
+        /// The reason, for the record
+        #[arg(long, default_value = "")]
+        why: String,
+    },
+    /// Write the signalling of a call to a pcapng file, for Wireshark
+    Recording {
+        call: u64,
+        file: PathBuf,
+        /// The reason, for the record
+        #[arg(long, default_value = "")]
+        why: String,
+    },
+}
+
+#[derive(Args)]
+pub struct TestHow {
+    /// The reason, for the record
+    #[arg(long, default_value = "")]
+    pub why: String,
+    /// Wait until it is done, at most so many seconds
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "90")]
+    pub wait: Option<u64>,
 }
 
 #[derive(Subcommand)]

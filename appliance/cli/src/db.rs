@@ -1,10 +1,7 @@
 //! `varde db`: databases, and their scheduled restarts.
 
-use std::io::{self, IsTerminal};
-
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::json;
 use varde_bus::dbrestart::{DatabaseState, DatabaseStatus, InUse, PlannedRun, RunRecord};
 use varde_bus::{Action, Failure, FailureKind, Language};
@@ -14,6 +11,7 @@ use crate::args::{DbChange, DbVerb};
 use crate::error::Error;
 use crate::host::moment;
 use crate::output::Output;
+use crate::secret;
 use crate::table::table;
 
 pub async fn run(context: &Context, verb: DbVerb) -> Result<(), Error> {
@@ -309,45 +307,18 @@ fn time(text: &str) -> Result<i64, Error> {
     Ok(moment.map_err(|error| wrong(&error))?.as_millisecond())
 }
 
-/// The password comes from a pipe, or from a terminal that does not show it.
 async fn credential(context: &Context, change: DbChange) -> Result<(), Error> {
     let DbChange { database, why } = change;
     let output = &context.output;
-    let stdin = io::stdin();
-    let shown = if stdin.is_terminal() {
-        eprint!(
-            "{} {database}: ",
-            output.word("Passord til varde i", "Password of varde in")
-        );
-        Some(hide(&stdin)?)
-    } else {
-        None
-    };
-    let mut password = String::new();
-    let read = stdin.read_line(&mut password);
-    if let Some(shown) = shown {
-        tcsetattr(&stdin, OptionalActions::Now, &shown)
-            .map_err(|error| Error::io("restore", "the terminal", error))?;
-        eprintln!();
-    }
-    read.map_err(|error| Error::io("read", "the password", error))?;
-    let set =
-        context
-            .client
-            .dbrestart
-            .set_credential(&database, password.trim_end_matches(['\r', '\n']), &why);
+    let prompt = output.word("Passord til varde i", "Password of varde in");
+    let password = secret::read(&format!("{prompt} {database}: "))?;
+    let set = context
+        .client
+        .dbrestart
+        .set_credential(&database, &password, &why);
     set.await.map_err(Failure::from)?;
     output.said(&varde_bus::Text::new(
         format!("Passordet til {database} er tatt vare på, og virker"),
         format!("The password for {database} is kept, and works"),
     ))
-}
-
-fn hide(stdin: &io::Stdin) -> Result<rustix::termios::Termios, Error> {
-    let shown = tcgetattr(stdin).map_err(|error| Error::io("look at", "the terminal", error))?;
-    let mut hidden = shown.clone();
-    hidden.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(stdin, OptionalActions::Now, &hidden)
-        .map_err(|error| Error::io("hide", "the password", error))?;
-    Ok(shown)
 }

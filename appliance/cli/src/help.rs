@@ -126,6 +126,69 @@ const TEXTS: &[(&str, &str)] = &[
         "Give the password of the account varde in a database; it is read from standard input",
         "Oppgi passordet til kontoen varde i en database; det leses fra standard inn",
     ),
+    (
+        "Telephony: lines, trunks, phones and calls",
+        "Telefoni: linjer, trunker, telefoner og samtaler",
+    ),
+    (
+        "What is wrong, how many calls, the last test of the emergency route",
+        "Hva som er galt, hvor mange samtaler, siste prøve av nødruten",
+    ),
+    (
+        "ISDN lines; with a name that line's channels",
+        "ISDN-linjer; med et navn kanalene på den linjen",
+    ),
+    ("SIP trunks", "SIP-trunker"),
+    (
+        "The site's numbers, and whether they can be reached",
+        "Anleggets numre, og om de kan nås",
+    ),
+    (
+        "Calls that are up or on their way",
+        "Samtaler som er oppe eller underveis",
+    ),
+    (
+        "Calls that have ended, the newest first",
+        "Samtaler som er slutt, den nyeste først",
+    ),
+    ("Only those before this call", "Bare de før denne samtalen"),
+    (
+        "One call that has ended, in detail",
+        "Alt om én samtale som er slutt",
+    ),
+    (
+        "Make a test call: dial, play a tone, listen, clear",
+        "Ring en prøvesamtale: slå nummeret, spill en tone, lytt, legg på",
+    ),
+    (
+        "The number to be called, as it is dialled on a phone of the site",
+        "Nummeret som skal ringes, slik det slås på en telefon her",
+    ),
+    (
+        "Over this line or trunk; without it as the routes say",
+        "Over denne linjen eller trunken; ellers som rutene sier",
+    ),
+    (
+        "Test the emergency route now: one call over each of its targets, to the number declared for tests",
+        "Prøv nødruten nå: én samtale over hvert av målene, til nummeret som er oppgitt for prøver",
+    ),
+    ("End a call", "Koble ned en samtale"),
+    (
+        "Bring channels of a line to rest at both ends; calls on them end",
+        "Nullstill kanaler på en linje i begge ender; samtaler på dem brytes",
+    ),
+    (
+        "Only this channel; without it all of the line",
+        "Bare denne kanalen; ellers alle på linjen",
+    ),
+    (
+        "Give the secret of a trunk's account (by its name) or of an extension's (by its number); it is read from standard input",
+        "Oppgi hemmeligheten til kontoen på en trunk (ved navnet) eller et internnummer (ved nummeret); den leses fra standard inn",
+    ),
+    (
+        "Write the signalling of a call to a pcapng file, for Wireshark",
+        "Skriv signaleringen i en samtale til en pcapng-fil, for Wireshark",
+    ),
     ("Say what is wrong with a file", "Si hva som er galt med en fil"),
     (
         "Make a file the active generation; on trial where it could lock operators out",

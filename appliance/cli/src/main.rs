@@ -14,6 +14,8 @@ mod help;
 mod host;
 mod language;
 mod output;
+mod phone;
+mod secret;
 mod site;
 mod table;
 mod vm;
@@ -89,6 +91,7 @@ async fn run(noun: Noun, context: &Context) -> Result<(), Error> {
         Noun::Status => host::status(context).await,
         Noun::Vm(verb) => vm::run(context, verb).await,
         Noun::Db(verb) => db::run(context, verb).await,
+        Noun::Phone(verb) => phone::run(context, verb).await,
         Noun::Site(verb) => site::run(context, verb).await,
         Noun::Log(query) => host::log(context, query).await,
         Noun::Audit(verb) => audit::run(context, verb).await,

@@ -40,6 +40,9 @@ impl Output {
         if let Some(generation) = done.generation {
             answer["generation"] = generation.into();
         }
+        if !done.calls.is_empty() {
+            answer["calls"] = done.calls.clone().into();
+        }
         self.answer(&answer, |output| format!("{}\n", output.text(&done.text)))
     }
 

@@ -199,7 +199,7 @@ fn targets(reader: &mut Reader<'_>, telephony: &TelephonyEntry<'_>, kinds: &Kind
         if kinds.target(target.value).is_none() {
             let shown = clip(target.value);
             let text = Text::new(
-                format!("Det finnes ingen linje, samtrafikk eller internnummer «{shown}»"),
+                format!("Det finnes ingen linje, trunk eller internnummer «{shown}»"),
                 format!("There is no line, trunk or extension \"{shown}\""),
             );
             reader.fault(target.at, text, instead_of(target.value, &known));
@@ -214,7 +214,7 @@ fn targets(reader: &mut Reader<'_>, telephony: &TelephonyEntry<'_>, kinds: &Kind
                     format!("{number} is an extension; emergency calls have to leave the site"),
                 ),
                 Text::new(
-                    "Skriv navnet på en linje eller samtrafikk",
+                    "Skriv navnet på en linje eller trunk",
                     "Write the name of a line or a trunk",
                 ),
             );

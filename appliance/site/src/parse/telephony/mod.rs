@@ -168,7 +168,7 @@ fn listens(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Vec<At<Listen>> {
         && value.get_ref().as_array().is_some_and(|array| array.is_empty())
     {
         let wrong = Wrong::new(
-            "«listen» er tom; telefonene og samtrafikken må ha et sted å komme",
+            "«listen» er tom; telefoner og trunker må ha et sted å komme",
             "\"listen\" is empty; phones and trunks need somewhere to come",
         );
         table.wrong(reader, "listen", value.span().start, wrong);

@@ -124,7 +124,7 @@ pub(super) fn targets<'a>(reader: &mut Reader<'_>, table: &Table<'a, '_>, key: &
         && value.get_ref().as_array().is_some_and(|array| array.is_empty())
     {
         let wrong = Wrong::new(
-            "Her må det stå minst én linje eller samtrafikk som anropene går til",
+            "Her må det stå minst én linje eller trunk som anropene går til",
             "There must be at least one line or trunk here that calls go to",
         );
         table.wrong(reader, key, value.span().start, wrong);
