@@ -18,6 +18,7 @@ pub enum Cmd {
     Characters,
     Lock,
     Power,
+    HealthCode,
     LogOut,
     Repaint,
     // Lists, texts and dialogs.

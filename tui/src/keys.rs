@@ -76,6 +76,7 @@ const EVERYWHERE: &[Binding] = &[
     bind(&[Char('K')], Cmd::Lock, W::key_lock, Some(W::brief_lock)),
     bind(&[Char('q')], Cmd::LogOut, W::key_log_out, Some(W::brief_log_out)),
     bind(&[Char('P')], Cmd::Power, W::key_power, None),
+    bind(&[Char('H')], Cmd::HealthCode, W::key_health, None),
     bind(
         &[Char('L')],
         Cmd::Language,

@@ -35,6 +35,7 @@ pub mod runner;
 pub mod secret;
 mod services;
 pub mod state;
+mod support;
 pub mod terminal;
 mod unlock;
 pub mod wake;

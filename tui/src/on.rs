@@ -10,7 +10,7 @@ use crate::page::{self, PageId, databases, log, record, site};
 use crate::state::{Bus, State, Usage};
 use crate::terminal::Characters;
 use crate::words::{Words, both};
-use crate::{lock, power, reload, wake};
+use crate::{lock, power, reload, support, wake};
 
 /// `at`: milliseconds since 1970, UTC.
 pub fn on(state: &mut State, at: i64, event: Event) -> Vec<Effect> {
@@ -185,6 +185,10 @@ fn command(state: &mut State, cmd: &Cmd) -> Vec<Effect> {
         }
         Cmd::Lock => lock::lock(state),
         Cmd::Power => power::open(state),
+        Cmd::HealthCode => {
+            support::open(state);
+            Vec::new()
+        }
         Cmd::LogOut => {
             state.dialogs.push(Dialog::Confirm(Confirm::new(
                 both(|words| words.log_out_title().to_owned()),

@@ -34,6 +34,28 @@ fn a_crash_is_on_the_screen_with_the_signal_that_tells_it() {
 }
 
 #[test]
+fn the_health_code_says_what_the_screen_says() {
+    let mut console = console();
+    console.press("H");
+    let screen = console.screen();
+    let code = screen
+        .lines()
+        .find(|line| line.trim().split(' ').count() == 7)
+        .unwrap();
+    let health = varde_bus::health::Health::decoded(code).unwrap();
+    assert_eq!(health.machines, [1, 1, 1, 0, 1]);
+    assert_eq!(health.silent, [false; 5]);
+    console.sees("! maskiner: 1 krasjet, 0 blokkert");
+    console.press("<esc>");
+    console.event(Event::Service {
+        service: Service::Audit,
+        up: false,
+    });
+    console.press("H");
+    console.sees("! tjenesten for hendelsesloggen svarer ikke");
+}
+
+#[test]
 fn enter_on_the_overview_opens_the_machine_in_trouble() {
     let mut console = console();
     console.press("<enter>");

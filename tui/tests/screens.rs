@@ -12,7 +12,7 @@ use varde_bus::Language;
 use varde_console::event::Event;
 use varde_console::terminal::Kind;
 
-const PAGES: [(&str, &str); 19] = [
+const PAGES: [(&str, &str); 20] = [
     ("overview", ""),
     ("machines", "2"),
     ("machine", "2<down><down><enter>"),
@@ -31,6 +31,7 @@ const PAGES: [(&str, &str); 19] = [
     ("record", "5"),
     ("record-detail", "5<down><down><enter>"),
     ("help", "2?"),
+    ("health-code", "H"),
     ("power", "P<down><enter>"),
 ];
 

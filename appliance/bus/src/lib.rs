@@ -7,8 +7,10 @@
 pub mod audit;
 pub mod caller;
 mod client;
+pub mod code;
 pub mod dbrestart;
 mod error;
+pub mod health;
 pub mod host;
 pub mod hypervisor;
 pub mod record;

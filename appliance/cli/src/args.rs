@@ -50,6 +50,9 @@ pub enum Noun {
     /// The record of who did what
     #[command(subcommand)]
     Audit(AuditVerb),
+    /// Help from somebody elsewhere, without a network
+    #[command(subcommand)]
+    Support(SupportVerb),
     /// Restart the appliance
     Reboot(Why),
     /// Switch the appliance off
@@ -334,6 +337,30 @@ pub struct Log {
     /// Only since the appliance came up
     #[arg(long)]
     pub boot: bool,
+}
+
+#[derive(Subcommand)]
+pub enum SupportVerb {
+    /// A code that says how the appliance is, short enough to be read out by phone
+    Code,
+    /// What such a code means; blanks, dashes and case do not matter
+    Decode {
+        #[arg(required = true)]
+        code: Vec<String>,
+    },
+    /// One text with all that helps to find a fault; says first what is taken out of it
+    #[command(group = clap::ArgGroup::new("to").required(true))]
+    Bundle {
+        /// A file that is not there yet, such as on a stick
+        #[arg(group = "to")]
+        file: Option<PathBuf>,
+        /// Out on this line, between two marks
+        #[arg(long, group = "to")]
+        serial: bool,
+        /// Do not ask: what is taken out has been read before
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Subcommand)]

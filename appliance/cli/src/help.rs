@@ -38,6 +38,34 @@ const TEXTS: &[(&str, &str)] = &[
     ),
     ("The journal", "Loggen"),
     ("The record of who did what", "Hvem som gjorde hva"),
+    (
+        "Help from somebody elsewhere, without a network",
+        "Hjelp fra noen et annet sted, uten nett",
+    ),
+    (
+        "A code that says how the appliance is, short enough to be read out by phone",
+        "En kode som sier hvordan verten har det, kort nok til å leses opp i telefonen",
+    ),
+    (
+        "What such a code means; blanks, dashes and case do not matter",
+        "Hva en slik kode betyr; mellomrom, streker og store eller små bokstaver er likegyldig",
+    ),
+    (
+        "One text with all that helps to find a fault; says first what is taken out of it",
+        "Én tekst med alt som hjelper til å finne en feil; sier først hva som tas ut av den",
+    ),
+    (
+        "A file that is not there yet, such as on a stick",
+        "En fil som ikke finnes fra før, for eksempel på en minnepinne",
+    ),
+    (
+        "Out on this line, between two marks",
+        "Ut på denne linjen, mellom to merker",
+    ),
+    (
+        "Do not ask: what is taken out has been read before",
+        "Ikke spør: hva som tas ut, er lest før",
+    ),
     ("Restart the appliance", "Start verten på nytt"),
     ("Switch the appliance off", "Slå verten av"),
     (

@@ -17,6 +17,7 @@ mod output;
 mod phone;
 mod secret;
 mod site;
+mod support;
 mod table;
 mod vm;
 mod wait;
@@ -27,7 +28,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use varde_bus::{Client, Language};
 
-use crate::args::{Arguments, Noun};
+use crate::args::{Arguments, Noun, SupportVerb};
 use crate::error::Error;
 use crate::output::Output;
 
@@ -58,6 +59,9 @@ fn main() -> ExitCode {
         }
         let chosen = arguments.lang.or_else(language::of_the_session);
         output.language = chosen.unwrap_or_default();
+        if let Noun::Support(SupportVerb::Decode { code }) = &arguments.noun {
+            return support::decode(&output, &code.concat());
+        }
         let client = Client::connect().await?;
         if chosen.is_none() && !output.json {
             output.language = language::of_the_site(&client).await;
@@ -95,6 +99,7 @@ async fn run(noun: Noun, context: &Context) -> Result<(), Error> {
         Noun::Site(verb) => site::run(context, verb).await,
         Noun::Log(query) => host::log(context, query).await,
         Noun::Audit(verb) => audit::run(context, verb).await,
+        Noun::Support(verb) => support::run(context, verb).await,
         Noun::Reboot(why) => host::reboot(context, why.why).await,
         Noun::Poweroff(why) => host::power_off(context, why.why).await,
         Noun::Completions { shell } => generate::completions(shell),

@@ -11,12 +11,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use support::{Appliance, read_until, stderr, stdout, wait, write};
 use varde_bus::audit::{Record, Verdict};
+use varde_bus::health::Health;
 use varde_bus::host::{HostStatus, LogLine};
 use varde_bus::hypervisor::{VmState, VmStatus};
 use varde_bus::site::{Generation, SiteSummary, TrialStatus};
 
 /// Every verb that asks a service something, but for `vm console`, which needs a terminal.
-const VERBS: [&[&str]; 24] = [
+const VERBS: [&[&str]; 26] = [
     &["status"],
     &["vm", "list"],
     &["vm", "show", "db"],
@@ -39,6 +40,8 @@ const VERBS: [&[&str]; 24] = [
     &["log"],
     &["audit", "list"],
     &["audit", "verify"],
+    &["support", "code"],
+    &["support", "bundle", "--serial", "--yes"],
     &["reboot", "--why", "ny kjerne"],
     &["poweroff", "--why", "flytting"],
 ];
@@ -73,6 +76,8 @@ async fn every_verb_answers_in_json_and_in_words() {
                 assert!(answer["done"]["en"].is_string(), "{answer}");
             }
             ["site", "trial"] => assert_eq!(shape::<TrialStatus>(&answer).within, 300),
+            ["support", "code"] => assert_eq!(shape::<Health>(&answer["health"]).machines[3], 1),
+            ["support", "bundle", ..] => assert!(answer["bundle"].is_string(), "{answer}"),
             ["vm", "scrollback", _] => {
                 assert_eq!(answer, json!({ "scrollback": "\u{1b}[31mdb login:\r\n" }));
             }
@@ -90,7 +95,8 @@ async fn every_verb_answers_in_json_and_in_words() {
             "{verb:?} steers the terminal: {words:?}"
         );
         assert!(
-            words.lines().all(|line| line.chars().count() <= 80),
+            // A bundle has the lines that the journal has.
+            verb.starts_with(&["support", "bundle"]) || words.lines().all(|line| line.chars().count() <= 80),
             "{verb:?}: {words}"
         );
     }
@@ -99,7 +105,8 @@ async fn every_verb_answers_in_json_and_in_words() {
 #[tokio::test]
 async fn who_has_no_role_is_refused_every_verb() {
     let appliance = Appliance::start().await;
-    for verb in VERBS {
+    // Support is had also where no service answers.
+    for verb in VERBS.into_iter().filter(|verb| verb[0] != "support") {
         let output = appliance.varde_as_nobody(&[verb, &["--json"]].concat()).await;
         assert_eq!(output.status.code(), Some(1), "{verb:?}: {}", stdout(&output));
         let error: Value = serde_json::from_slice(&output.stderr).unwrap();
@@ -400,4 +407,82 @@ async fn what_could_lock_operators_out_is_tried_out_unless_it_is_said_to_be_for_
     assert!(stdout(&appliance.varde(&["site", "confirm"]).await).contains("for good"));
     let shown = stdout(&appliance.varde(&["site", "trial"]).await);
     assert_eq!(shown, "No generation is on trial\n");
+}
+
+#[tokio::test]
+async fn a_code_is_read_out_by_phone_and_understood_without_an_appliance() {
+    let appliance = Appliance::start().await;
+    let said = stdout(&appliance.varde(&["support", "code", "--lang", "en"]).await);
+    let code = said.lines().next().unwrap();
+    assert_eq!(code.len(), 41, "{said}");
+    // No bus there.
+    let elsewhere = |words: &[&str]| {
+        let mut command = appliance.command(&[&["support", "decode", "--lang", "en"], words].concat());
+        command.env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent");
+        wait(command)
+    };
+    let heard = elsewhere(&code.split(' ').collect::<Vec<_>>()).await;
+    assert_eq!(heard.status.code(), Some(0), "{}", stderr(&heard));
+    let heard = stdout(&heard);
+    assert!(heard.contains("! machines: 0 crashed, 1 blocked"), "{heard}");
+    assert!(heard.starts_with("Made "), "{heard}");
+
+    let first = code.chars().next().unwrap();
+    let misheard = code.replacen(first, if first == '2' { "3" } else { "2" }, 1);
+    let wrong = elsewhere(&[&misheard]).await;
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(
+        stderr(&wrong).contains("Misheard in group 1."),
+        "{}",
+        stderr(&wrong)
+    );
+}
+
+#[tokio::test]
+async fn a_bundle_leaves_only_when_what_is_taken_out_of_it_was_shown() {
+    let appliance = Appliance::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bundle.txt");
+    let path = file.to_str().unwrap();
+    let refused = appliance
+        .varde(&["support", "bundle", path, "--lang", "en"])
+        .await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        stderr(&refused).contains("hashes of passwords"),
+        "{}",
+        stderr(&refused)
+    );
+    assert!(!file.exists());
+
+    appliance
+        .varde(&[
+            "vm",
+            "kill",
+            "db",
+            "--why",
+            "ola@fylke.no ringte fra +47 22 33 44 55",
+        ])
+        .await;
+    let written = appliance
+        .varde(&["support", "bundle", path, "--yes", "--lang", "en"])
+        .await;
+    assert_eq!(written.status.code(), Some(0), "{}", stderr(&written));
+    let bundle = std::fs::read_to_string(&file).unwrap();
+    for part in [
+        "==== host",
+        "==== site.toml",
+        "==== record",
+        "==== log",
+        "[mail] ringte fra [phone]",
+    ] {
+        assert!(bundle.contains(part), "{part} is not in {bundle}");
+    }
+    for secret in ["ola@", "22 33 44"] {
+        assert!(!bundle.contains(secret), "{secret}");
+    }
+    // Nothing is written over.
+    let again = appliance.varde(&["support", "bundle", path, "--yes"]).await;
+    assert_eq!(again.status.code(), Some(1));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), bundle);
 }

@@ -25,6 +25,9 @@ texts! {
         | "No contact with the system bus: {why}. Virtual machines keep running; the console tries again by itself.";
     bus_connecting: "Kobler til tjenestene ..." | "Connecting to the services ...";
     needs_group(group): "Dette krever gruppen {group}" | "This needs the group {group}";
+    health_title: "Helsekode: les gruppene opp i telefonen" | "Health code: read the groups out by phone";
+    health_decoded: "Den som hører den, skriver den etter varde support decode og ser dette:"
+        | "Whoever hears it types it after varde support decode and sees this:";
     detached(vm, why): "Konsollen til {vm} ble lukket: {why}" | "The console of {vm} was closed: {why}";
     state_declared: "ikke startet" | "declared";
     state_starting: "starter" | "starting";

@@ -14,6 +14,7 @@ texts! {
     key_lock: "lås konsollen" | "lock the console";
     key_log_out: "logg ut" | "log out";
     key_power: "start verten på nytt eller slå den av" | "restart or power off the host";
+    key_health: "helsekode til å lese opp i telefonen" | "health code to read out by phone";
     key_language: "bytt språk (norsk, English)" | "change language (norsk, English)";
     key_colours: "farger av eller på" | "colours off or on";
     key_characters: "æøå eller ae oe aa" | "æøå or ae oe aa";
