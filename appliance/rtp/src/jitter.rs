@@ -13,8 +13,8 @@
 //! meanwhile, the play goes back to it: nothing is lost, the delay is longer from then on. When others were played, it
 //! is lost and the play pauses for as long as it was late, so that the next one like it is not. The delay is never made
 //! longer than 200 ms that way; what is further off starts the play anew. While all packets of the last 5 to 10 s came
-//! more than 60 ms early, one octet in 20 ms is left out; while the last one came less than 3 ms early, one is played
-//! twice. These are the slips of G.822, which a line whose clocks differ has as well: the delay neither grows nor runs
+//! more than 60 ms early, one octet in 20 ms is left out; while the last one came so late that it would miss the next
+//! block of the channel if it came 3 ms later, one is played twice. These are the slips of G.822, which a line whose clocks differ has as well: the delay neither grows nor runs
 //! out however long the call. Between those bounds what is played is what was sent, octet by octet.
 
 use crate::g711::{SILENCE, from_alaw, to_alaw};
@@ -27,11 +27,14 @@ const PAST: u32 = 2048;
 const LONGEST: usize = 4000;
 /// Delay of the first packet: 40 ms.
 const START: u32 = 320;
-/// Less margin than this lets an octet be played twice: 3 ms.
+/// Margin beside one block of the channel, because a packet that misses a block waits for the next: with less, an octet
+/// is played twice. 3 ms.
 const LOW: i32 = 24;
+/// Blocks of the channel that the delay can allow for: 20 ms.
+const LONGEST_BLOCK: i32 = 160;
 /// More margin than this for long lets an octet be left out: 60 ms.
 const HIGH: i32 = 480;
-/// What is added to the delay when it is made longer: 5 ms.
+/// What is added to the delay, beside one block of the channel, when it is made longer: 5 ms.
 const SPARE: u32 = 40;
 /// Longest delay: 200 ms.
 const MOST: u32 = 1600;
@@ -84,6 +87,8 @@ pub struct JitterBuffer {
     pause: u32,
     late_in_a_row: u32,
     last_margin: i32,
+    /// Octets that are played at once.
+    block: i32,
     /// Smallest margin of this window, and of the one before, if there were packets.
     smallest: Option<i32>,
     smallest_before: Option<i32>,
@@ -105,6 +110,7 @@ impl Default for JitterBuffer {
             pause: 0,
             late_in_a_row: 0,
             last_margin: LOW,
+            block: 0,
             smallest: None,
             smallest_before: None,
             window: 0,
@@ -185,6 +191,7 @@ impl JitterBuffer {
 
     /// Gives the next octets to play, in A-law.
     pub fn play(&mut self, audio: &mut [u8]) {
+        self.block = i32::try_from(audio.len()).unwrap_or(0).min(LONGEST_BLOCK);
         for octet in audio {
             *octet = self.next();
         }
@@ -212,7 +219,7 @@ impl JitterBuffer {
         if self.since_slip >= BETWEEN_SLIPS {
             let long_early = self.smallest_before.is_some_and(|margin| margin > HIGH)
                 && self.smallest.is_none_or(|margin| margin > HIGH);
-            if self.last_margin < LOW {
+            if self.last_margin < LOW + self.block {
                 self.counts.doubled += 1;
                 self.move_margins(1);
                 return self.remember(octet);
@@ -281,13 +288,14 @@ impl JitterBuffer {
     /// A packet came after its turn: where is played from now on?
     fn come_late(&mut self, play: u32, timestamp: u32) -> u32 {
         let late = distance(timestamp, play).unsigned_abs();
-        let back = late.saturating_add(SPARE).saturating_sub(self.pause);
+        let spare = SPARE + self.block.unsigned_abs();
+        let back = late.saturating_add(spare).saturating_sub(self.pause);
         let nothing_since = late <= PAST && !self.any_played(timestamp, play);
         let silent = self.concealing >= FADE;
         if self.delay().saturating_add(back) <= MOST {
             self.new_window();
             if nothing_since {
-                self.pause += SPARE;
+                self.pause += spare;
                 self.play = Some(timestamp);
                 return timestamp;
             }

@@ -165,8 +165,7 @@ impl Endpoint {
         self.shared.switch().bridge(self.id, other.id);
     }
 
-    /// Passes audio between this endpoint and a B channel, in place of what it was bridged with. Belongs after
-    /// [`Endpoint::agree`], which says how long packets are.
+    /// Passes audio between this endpoint and a B channel, in place of what it was bridged with.
     #[must_use]
     pub fn channel(&self) -> Channel {
         self.shared.switch().bridge_channel(self.id);

@@ -180,7 +180,13 @@ impl Switch {
     pub fn agree(&mut self, id: EndpointId, agreed: Agreed) {
         let now = self.now();
         if let Some(leg) = self.leg(id) {
+            let before = leg.session.ptime();
             leg.session.agree(now, agreed);
+            if let Bridge::Channel(channel) = &mut leg.bridge
+                && before != agreed.ptime
+            {
+                channel.packets = Packets::new(agreed.ptime);
+            }
         }
     }
 

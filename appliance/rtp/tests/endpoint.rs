@@ -267,6 +267,22 @@ fn a_channel_hears_a_peer_and_a_peer_hears_a_channel_octet_by_octet() {
 }
 
 #[test]
+fn packets_from_a_channel_are_as_long_as_was_agreed_last() {
+    let (media, _happened) = media(23_260);
+    let peer = Peer::new(7);
+    let endpoint = media.open().unwrap();
+    let mut channel = endpoint.channel();
+    for (ptime, length) in [(30, 240), (10, 80)] {
+        endpoint.agree(Agreed {
+            ptime,
+            ..peer.agreed(Codec::Pcma)
+        });
+        channel.hear(0, &audio(1).repeat(2));
+        assert_eq!(peer.receive().1.len(), length);
+    }
+}
+
+#[test]
 fn a_silent_channel_is_silence_for_the_peer() {
     let (media, _happened) = media(23_100);
     let peer = Peer::new(7);

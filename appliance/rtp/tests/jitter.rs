@@ -46,21 +46,30 @@ fn place_of(played: &[u8], from: u32) -> Option<usize> {
 proptest! {
     #[test]
     fn whatever_the_order_the_octets_are_those_that_were_sent(
-        start: u32, jitter in prop::collection::vec(0_u32..230, 100), again in prop::collection::vec(any::<bool>(), 100),
+        start: u32, jitter in prop::collection::vec(0_u32..160, 200), again in prop::collection::vec(any::<bool>(), 200),
     ) {
+        // Packets of 10 ms, which overtake each other.
+        let sent: Vec<u8> = (0..200 * 80).map(octet).collect();
         let mut arrivals = vec![];
         for (index, (jitter, again)) in (0..).zip(jitter.into_iter().zip(again)) {
             // The first packet says how long the others have: it comes without jitter.
-            let at = index * BLOCK + if index == 0 { 0 } else { jitter };
-            arrivals.push((index, at));
-            if again {
-                arrivals.push((index, at + 77));
-            }
+            let at = index * 80 + if index == 0 { 0 } else { jitter };
+            arrivals.push((at, index));
+            arrivals.extend(again.then_some((at + 77, index)));
         }
-        let mut buffer = JitterBuffer::new();
-        let played = run(&mut buffer, start, arrivals, 120);
+        arrivals.sort_unstable();
+        let (mut buffer, mut played) = (JitterBuffer::new(), vec![]);
+        let mut arrivals = arrivals.into_iter().peekable();
+        for now in (0..210 * 80).step_by(64) {
+            while let Some((_, index)) = arrivals.next_if(|(at, _)| *at <= now) {
+                let from = usize::try_from(index * 80).unwrap();
+                buffer.put(start.wrapping_add(index * 80), &sent[from..from + 80]);
+            }
+            let mut audio = [0; 64];
+            buffer.play(&mut audio);
+            played.extend(audio);
+        }
         let first = played.iter().position(|octet| *octet != SILENCE).unwrap();
-        let sent: Vec<u8> = (0..100 * BLOCK).map(octet).collect();
         prop_assert_eq!(&played[first..first + sent.len()], &sent[..]);
         prop_assert_eq!((buffer.counts().late, buffer.counts().restarts), (0, 0));
     }
@@ -97,29 +106,32 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
-    fn clocks_that_differ_neither_fill_nor_empty_it(ppm in -1000_i64..1000, jitter in 0_u32..160) {
+    fn clocks_that_differ_neither_fill_nor_empty_it(
+        ppm in -1000_i64..1000, most in 1_u32..100, block in prop::sample::select(vec![64_u32, 160]),
+    ) {
         let mut buffer = JitterBuffer::new();
         let mut sent = 0_u32;
-        let mut audio = [0; 160];
+        let mut audio = vec![0; usize::try_from(block).unwrap()];
         // Two minutes of the channel's clock.
-        for block in 0..6000_u32 {
-            let now = i64::from(block) * 160;
-            let theirs = now + now * ppm / 1_000_000 - i64::from(block * 7919 % (jitter + 1));
+        for index in 0..960_000 / block {
+            let now = i64::from(index * block);
+            let jitter = index.wrapping_mul(2_654_435_761) >> 16;
+            let theirs = now + now * ppm / 1_000_000 - i64::from(jitter % most * u32::from(sent > 0));
             while i64::from(sent * BLOCK) <= theirs {
                 buffer.put(sent * BLOCK, &[0x80; 160]);
                 sent += 1;
             }
             buffer.play(&mut audio);
-            prop_assert!(buffer.delay() <= 1000, "{} at {block}", buffer.delay());
+            prop_assert!(buffer.delay() <= 1000, "{} at {now}", buffer.delay());
         }
         let counts = buffer.counts();
-        prop_assert_eq!((counts.late, counts.restarts), (0, 0));
-        // 1000 ppm of two minutes are 960 octets; each is one slip, and no others are needed.
+        prop_assert_eq!((counts.late, counts.restarts, counts.concealed), (0, 0, 0), "{:?}", counts);
+        // 1000 ppm of two minutes are 960 octets; each is one slip. Some more bring the delay to where it belongs.
         let needed = u64::from(u32::try_from(ppm.unsigned_abs() * 960_000 / 1_000_000).unwrap());
-        prop_assert!(counts.left_out + counts.doubled <= needed + 100, "{counts:?}");
+        prop_assert!(counts.left_out + counts.doubled <= needed + 300, "{counts:?}");
     }
 }
 
