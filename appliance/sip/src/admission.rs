@@ -5,11 +5,13 @@
 
 use std::time::Duration;
 
-use crate::agent::{Agent, Arrived};
+use crate::agent::Agent;
 use crate::api::{Alarm, Event, Flow, Incoming, LegId, Party};
-use crate::digest::{Claim, Verdict};
+use crate::challenge::Verdict;
+use crate::digest::Claim;
 use crate::identity;
 use crate::message::{Message, Method};
+use crate::reception::Arrived;
 use crate::registrar::Refusal;
 use crate::session;
 

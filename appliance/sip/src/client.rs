@@ -48,6 +48,8 @@ enum Cancel {
 pub(crate) struct Client {
     pub method: Method,
     pub flow: Flow,
+    /// It is within a dialog.
+    inside: bool,
     /// What was sent. Empty once it is of no more use.
     pub request: Message,
     bytes: Vec<u8>,
@@ -99,6 +101,7 @@ impl Core {
         let mut client = Client {
             method,
             flow,
+            inside: request.to_tag().is_some(),
             request,
             bytes: Vec::new(),
             owner,
@@ -160,8 +163,11 @@ impl Core {
                 client.state = State::Proceeding;
                 if invite {
                     client.repeat_at = None;
-                    // From now on it is the owner who gives up, unless it has.
-                    if client.cancel == Cancel::No {
+                    // From now on it is the owner who gives up, unless it has. Within a dialog nobody rings: there the
+                    // final response must follow.
+                    if client.inside {
+                        client.give_up = Some(now + self.timers.t1 * 64);
+                    } else if client.cancel == Cancel::No {
                         client.give_up = None;
                     }
                 } else {
@@ -276,6 +282,7 @@ impl Core {
         let mut twin = Client {
             method: Method::Cancel,
             flow: client.flow,
+            inside: client.inside,
             request: cancel,
             bytes: Vec::new(),
             owner: Owner::Nobody,

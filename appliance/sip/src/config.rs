@@ -81,6 +81,18 @@ pub struct Directory {
     pub limits: Limits,
     /// Numbers that no limit stops: 110, 112, 113.
     pub emergency: Vec<String>,
+    pub digests: Digests,
+}
+
+/// How accounts may prove themselves (RFC 8760).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Digests {
+    /// SHA-256 is asked for first, and MD5 taken too.
+    #[default]
+    Both,
+    /// For phones that give up when the first algorithm offered is one that they do not know.
+    Md5,
+    Sha256,
 }
 
 /// A phone that may register and call.

@@ -15,6 +15,7 @@
 mod admission;
 mod agent;
 mod api;
+mod challenge;
 mod client;
 mod config;
 mod core;
@@ -25,6 +26,7 @@ mod guard;
 mod identity;
 mod leg;
 pub mod message;
+mod reception;
 mod registrar;
 mod rim;
 mod server;
@@ -36,7 +38,7 @@ pub use api::{
     Alarm, Command, Direction, Diversion, Ended, Event, Flow, Identity, Incoming, LegId, Outgoing, Party,
     Tapped, Transport, TrunkTrouble, Why,
 };
-pub use config::{Account, Directory, Limits, Listener, Login, Secret, Setup, Timers, Tls, Trunk};
+pub use config::{Account, Digests, Directory, Limits, Listener, Login, Secret, Setup, Timers, Tls, Trunk};
 pub use core::Lookup;
 pub use error::{Error, Malformed, Result};
 pub use rim::Sip;

@@ -74,6 +74,8 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         report.step("units", || {
             toolbox::ensure_on_host("dbus-daemon", "dbus-daemon")?;
             toolbox::ensure_on_host("tshark", "tshark")?;
+            toolbox::ensure_on_host("sipp", "sip-tester")?;
+            toolbox::ensure_on_host("openssl", "openssl")?;
             toolbox::ensure_library_on_host("libpri.h", "libpri-dev")?;
             let mut nextest = tools.nextest();
             nextest.env("VARDE_TOOLBOX", built.toolbox.tree());

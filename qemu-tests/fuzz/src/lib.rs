@@ -11,13 +11,14 @@ mod recording;
 mod rtcp;
 mod rtp;
 mod sdp;
+mod sip;
 mod site;
 
 /// What judges one reader: it panics if the bytes break what must hold.
 pub type Judge = fn(&[u8]);
 
 /// Every reader, by the name of its target and of its corpus.
-pub const JUDGES: [(&str, Judge); 9] = [
+pub const JUDGES: [(&str, Judge); 10] = [
     ("keys", keys::judge),
     ("line", line::judge),
     ("qmp", qmp::judge),
@@ -26,6 +27,7 @@ pub const JUDGES: [(&str, Judge); 9] = [
     ("rtcp", rtcp::judge),
     ("rtp", rtp::judge),
     ("sdp", sdp::judge),
+    ("sip", sip::judge),
     ("site", site::judge),
 ];
 

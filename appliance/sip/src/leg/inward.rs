@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::agent::Arrived;
 use crate::api::{Event, LegId, Party, Why};
 use crate::core::{Core, tag_text};
 use crate::dialog::Dialog;
 use crate::identity;
 use crate::message::{Message, Method};
+use crate::reception::Arrived;
 use crate::session;
 
 use super::{Bye, Leg, Offer, capabilities, response_of};

@@ -26,6 +26,8 @@ pub struct World {
     /// Whether the next datagram of an agent is lost.
     pub loses: Box<dyn FnMut(Duration, usize) -> bool>,
     pub sent: usize,
+    /// What was sent, by whom.
+    pub wire: Vec<(usize, Vec<u8>)>,
 }
 
 pub fn address(agent: usize) -> SocketAddr {
@@ -116,6 +118,7 @@ impl World {
             taps: Vec::new(),
             loses: Box::new(|_, _| false),
             sent: 0,
+            wire: Vec::new(),
         }
     }
 
@@ -189,6 +192,7 @@ impl World {
             }
             while let Some((flow, bytes)) = agent.poll_send() {
                 self.sent += 1;
+                self.wire.push((at, bytes.clone()));
                 if !(self.loses)(self.now, at) {
                     self.flying
                         .push_back((self.now + DELAY, *from, flow.remote, bytes));
