@@ -34,6 +34,8 @@ pub struct Agent {
     pub(crate) sources: HashMap<IpAddr, String>,
     pub(crate) limits: Limits,
     emergency: HashSet<String>,
+    /// Whose limit was told, and who has not ended a leg since.
+    alarmed: HashSet<Party>,
 }
 
 impl Agent {
@@ -66,6 +68,7 @@ impl Agent {
                 events: std::collections::VecDeque::new(),
                 lookups: std::collections::VecDeque::new(),
                 tap: setup.tap,
+                streams: HashSet::new(),
             },
             legs: HashMap::new(),
             tags: HashMap::new(),
@@ -81,6 +84,7 @@ impl Agent {
             sources: HashMap::new(),
             limits: Limits::default(),
             emergency: HashSet::new(),
+            alarmed: HashSet::new(),
         }
     }
 
@@ -207,6 +211,7 @@ impl Agent {
 
     /// The other end of a connection has gone, or cannot be reached.
     pub fn closed(&mut self, now: Duration, flow: Flow) {
+        self.core.streams.remove(&(flow.transport, flow.remote));
         self.registrar.closed(&mut self.core, &flow);
         for (id, client) in self.core.clients_on(&flow) {
             self.unanswered(now, id, &client);
@@ -241,6 +246,7 @@ impl Agent {
     fn keep(&mut self, now: Duration, leg: Leg, was_open: bool) {
         if was_open && !leg.is_open() {
             self.open_in_all -= 1;
+            self.alarmed.remove(&leg.party);
             if let Some(count) = self.open.get_mut(&leg.party) {
                 *count -= 1;
                 if *count == 0 {
@@ -296,7 +302,7 @@ impl Agent {
             Party::Trunk(name) => self.trunks.get(name).map(|trunk| trunk.config.max_legs),
         };
         let fits = most.is_some_and(|most| self.open.get(party).copied().unwrap_or(0) < most);
-        if !fits {
+        if !fits && most.is_some() && self.alarmed.insert(party.clone()) {
             self.core
                 .events
                 .push_back(Event::Alarm(Alarm::LegLimit { party: party.clone() }));

@@ -112,7 +112,7 @@ pub struct Outgoing {
     /// What is dialled at a trunk. For an account its contacts decide, and this is what the To header shows.
     pub called: String,
     pub calling: Identity,
-    /// Sent as P-Asserted-Identity. With `private`, the only place where the number appears.
+    /// Sent as P-Asserted-Identity. With `private`, the only place where the number appears: not for a phone then.
     pub asserted: Option<Identity>,
     /// From is anonymous and Privacy is set.
     pub private: bool,

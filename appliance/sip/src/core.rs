@@ -1,6 +1,6 @@
 //! What legs, trunks and the registrar share: the way out, random tokens, timers, and the transactions.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -100,6 +100,8 @@ pub(crate) struct Core {
     pub events: VecDeque<Event>,
     pub lookups: VecDeque<Lookup>,
     pub tap: bool,
+    /// Connections that something has come on, and that have not ended.
+    pub streams: HashSet<(Transport, SocketAddr)>,
 }
 
 impl Core {

@@ -118,13 +118,15 @@ impl Dialog {
             Some(_) => return self.flow,
         };
         // A connection that is there is better than one that would have to be made.
-        if transport != self.flow.transport || transport != Transport::Udp {
+        let connected = core.streams.contains(&(self.flow.transport, self.flow.remote));
+        if transport != self.flow.transport || connected {
             return self.flow;
         }
         let Ok(ip) = uri.host.parse() else {
             return self.flow;
         };
-        let remote = std::net::SocketAddr::new(ip, uri.port.unwrap_or(5060));
+        let port = if transport == Transport::Tls { 5061 } else { 5060 };
+        let remote = std::net::SocketAddr::new(ip, uri.port.unwrap_or(port));
         if remote.is_ipv4() != self.flow.local.is_ipv4() {
             return self.flow;
         }

@@ -11,6 +11,9 @@ use crate::message::{Message, Method};
 use crate::server;
 use crate::trunk::TrunkState;
 
+/// The most requests that are answered or waited with at once. Beyond it they are lost, and come again.
+const MOST_SERVERS: usize = 200_000;
+
 /// A request that is new, with where it comes from.
 pub(crate) struct Arrived {
     pub flow: Flow,
@@ -27,6 +30,9 @@ impl Agent {
         let trusted = self.trunk_of(source).is_some() || self.registrar.knows(source);
         if !trusted && !self.guard.hears(now, source) {
             return;
+        }
+        if flow.transport.is_reliable() {
+            self.core.streams.insert((flow.transport, flow.remote));
         }
         let Ok(message) = Message::parse(bytes) else {
             if !trusted {
@@ -100,6 +106,9 @@ impl Agent {
             return self.cancel(now, answers, &request, trusted);
         }
         if self.core.served_before(now, &key) {
+            return None;
+        }
+        if self.core.servers.len() >= MOST_SERVERS {
             return None;
         }
         if let Some(tag) = request.to_tag() {

@@ -426,6 +426,8 @@ fn an_account_has_no_more_legs_than_it_may_but_for_an_emergency() {
     assert!(!world.incoming(BRIDGE).emergency);
     let second = world.call(PHONE, to_trunk("varde", "2"));
     world.run(SOON);
+    world.call(PHONE, to_trunk("varde", "3"));
+    world.run(SOON);
     let why = Why::Refused {
         status: 403,
         moved_to: None,
