@@ -9,6 +9,16 @@
 //! text that is carried and not read. [`Directory`] says who may register and which trunks there are, and may be
 //! replaced at any time without touching a call.
 //!
+//! [`Sip`] is the whole with its sockets: `Sip::start`, then `event` in a loop, with `command`, `call` and `configure` in
+//! between; `examples/b2bua.rs` is the smallest exchange on it. [`Agent`] is the same without IO, for tests and fuzzing.
+//!
+//! **Bounds.** What comes is read only while somebody takes events; legs, contacts, connections, waiting responses and
+//! what is remembered of strangers have limits, and each wait has an end: 64 T1 for an answer, the ringing time for a
+//! person, the session timer for a peer that has gone.
+//!
+//! **What it leaves out.** Transfer (REFER), presence and messages are refused with 405, bodies of several parts with 415.
+//! No SRV records, strict routing, Path or mutual TLS; requests too large for UDP are not moved to TCP. No SHA-512-256.
+//!
 //! **The standards.** RFC 3261 and 6026 (transactions, dialogs, registrar), 8760 (digests), 3262 (100rel), 3311 (UPDATE),
 //! 4028 (session timers), 3323 and 3325 (privacy, identity), 3326 (Reason), 5806 (Diversion).
 
