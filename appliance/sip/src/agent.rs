@@ -88,7 +88,8 @@ impl Agent {
         }
     }
 
-    /// Takes a directory in place of the one before. Legs go on; so do trunks that are the same.
+    /// Takes a directory in place of the one before. Legs go on; so do trunks that are at the same place with the same
+    /// login, whatever else of them changes.
     pub fn configure(&mut self, now: Duration, directory: Directory) {
         self.limits = directory.limits;
         self.challenger.digests = directory.digests;
@@ -105,7 +106,10 @@ impl Agent {
         let mut before = std::mem::take(&mut self.trunks);
         for config in directory.trunks {
             let state = match before.remove(&config.name) {
-                Some(same) if same.config == config => same,
+                Some(mut same) if same.is_same_peer(&config) => {
+                    same.take(&mut self.core, now, config);
+                    same
+                }
                 other => {
                     self.leaving.extend(other.map(|mut other| {
                         other.leave(&mut self.core, now);

@@ -85,6 +85,31 @@ impl TrunkState {
         trunk
     }
 
+    /// Whether what is known of it stays true with another configuration.
+    pub fn is_same_peer(&self, other: &Trunk) -> bool {
+        let own = &self.config;
+        own.host == other.host
+            && own.port == other.port
+            && own.transport == other.transport
+            && own.domain == other.domain
+            && own.login == other.login
+            && own.register == other.register
+    }
+
+    /// Takes another configuration of the same peer.
+    pub fn take(&mut self, core: &mut Core, now: Duration, config: Trunk) {
+        if config.probe != self.config.probe {
+            self.probe_at = config.probe.map(|_| now);
+            if config.probe.is_none() {
+                self.healthy = Some(true);
+                self.streak = 0;
+            }
+        }
+        self.config = config;
+        self.tell(core);
+        self.rearm(core);
+    }
+
     pub fn is_up(&self) -> bool {
         self.told == Some(true)
     }

@@ -197,6 +197,35 @@ fn a_lost_probe_or_two_change_nothing_and_an_outage_is_told_once() {
 }
 
 #[test]
+fn a_trunk_that_gets_other_limits_stays_up() {
+    let mut world = probed();
+    let mut other = trunk("t", 1, None);
+    other.probe = Some(Duration::from_mins(1));
+    other.max_legs = 1;
+    let trunks = vec![other];
+    world.configure(
+        0,
+        Directory {
+            trunks,
+            ..Directory::default()
+        },
+    );
+    let first = world.call(0, to_trunk("t", "1"));
+    world.incoming(1);
+    let second = world.call(0, to_trunk("t", "2"));
+    let ended: Vec<LegId> = world
+        .events(0)
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::TrunkUp { .. } | Event::TrunkDown { .. } => panic!("{event:?}"),
+            Event::Ended(ended) => Some(ended.leg),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ended, [second], "the new limit holds, and {first} goes on");
+}
+
+#[test]
 fn a_trunk_that_answers_nothing_is_unreachable_within_seconds_and_then_down() {
     let mut world = probed();
     world.loses = Box::new(|_, by| by == 1);

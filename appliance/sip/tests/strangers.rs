@@ -109,7 +109,7 @@ fn guessing_is_stopped_and_the_phone_itself_goes_on() {
     world.wire.clear();
     // Each reload is an attempt.
     for attempt in 0..15 {
-        guess.max_legs = 100 + attempt;
+        guess.register = Some(Duration::from_secs(600 + attempt));
         let trunks = vec![guess.clone()];
         world.configure(
             2,
