@@ -1,7 +1,7 @@
 //! All that comes in, and all that goes out.
 
 use serde::{Deserialize, Serialize};
-use varde_bus::audit::{Record, Verdict};
+use varde_bus::audit::{Absence, Record, Verdict};
 use varde_bus::dbrestart::{DatabaseStatus, PlannedRun, RunRecord};
 use varde_bus::host::{HostStatus, LogLine, LogQuery};
 use varde_bus::hypervisor::{VmStatus, VmUsage};
@@ -103,6 +103,7 @@ pub enum Ask {
     PlannedRuns(String),
     Runs(String),
     Verify,
+    Since,
     MediaFiles,
     MediaFile(String),
 }
@@ -129,6 +130,7 @@ pub enum Answer {
     PlannedRuns(Vec<PlannedRun>),
     Runs(Vec<RunRecord>),
     Verdict(Verdict),
+    Absence(Absence),
     Names(Vec<String>),
 }
 

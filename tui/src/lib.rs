@@ -34,6 +34,7 @@ mod reload;
 pub mod runner;
 pub mod secret;
 mod services;
+mod since;
 pub mod state;
 mod support;
 pub mod terminal;

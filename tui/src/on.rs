@@ -10,7 +10,7 @@ use crate::page::{self, PageId, databases, log, record, site};
 use crate::state::{Bus, State, Usage};
 use crate::terminal::Characters;
 use crate::words::{Words, both};
-use crate::{lock, power, reload, support, wake};
+use crate::{lock, power, reload, since, support, wake};
 
 /// `at`: milliseconds since 1970, UTC.
 pub fn on(state: &mut State, at: i64, event: Event) -> Vec<Effect> {
@@ -268,8 +268,16 @@ fn answered(state: &mut State, ask: Ask, answer: Result<Answer, Failure>) -> Vec
                 data.boot = boot;
             }
             data.host.take(now, Ok(host));
+            // Only now is it known whether the appliance came up meanwhile.
+            return since::ask(state);
         }
-        (Ask::Host, Err(failure)) => data.host.take(now, Err(failure)),
+        (Ask::Host, Err(failure)) => {
+            data.host.take(now, Err(failure));
+            return since::ask(state);
+        }
+        (Ask::Since, Ok(Answer::Absence(absence))) => since::answered(state, &absence),
+        // The record's own trouble stands on the overview.
+        (Ask::Since, _) => {}
         (Ask::Site, Ok(Answer::Site(site))) => data.site.take(now, Ok(site)),
         (Ask::Site, Err(failure)) => data.site.take(now, Err(failure)),
         (Ask::History, Ok(Answer::History(history))) => data.history.take(now, Ok(history)),

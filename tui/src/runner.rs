@@ -182,6 +182,7 @@ impl Runner {
             };
             self.turn(turn, &typed, &from_guest);
         }
+        self.services.leave().await;
         self.farewell().await;
     }
 

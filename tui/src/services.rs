@@ -19,6 +19,8 @@ use crate::words::both;
 /// A service may have to be started by the question, on a machine that is busy.
 const ANSWER: Duration = Duration::from_secs(20);
 const ACTION: Duration = Duration::from_mins(1);
+/// Nobody waits longer for a log-out.
+const LEAVING: Duration = Duration::from_secs(2);
 const RECONNECT: Duration = Duration::from_secs(2);
 
 /// Where files to be applied come from.
@@ -77,6 +79,14 @@ impl Services {
             .await
             .map_err(|_| late())??;
         Ok((port.into(), before))
+    }
+
+    /// Has it noted that the operator leaves, if that can be done at once.
+    pub async fn leave(&self) {
+        if let Ok(client) = self.client() {
+            // It is missed the next time: more is then told than is new.
+            let _ = timeout(LEAVING, client.audit.leave()).await;
+        }
     }
 
     fn client(&self) -> Result<Client, Failure> {
@@ -138,6 +148,7 @@ async fn answer(client: &Client, ask: Ask) -> Result<Answer, Failure> {
         Ask::Databases => Answer::Databases(client.dbrestart.list().await?),
         Ask::PlannedRuns(name) => Answer::PlannedRuns(client.dbrestart.planned(&name, RUNS).await?),
         Ask::Runs(name) => Answer::Runs(client.dbrestart.runs(&name, RUNS).await?),
+        Ask::Since => Answer::Absence(client.audit.since().await?),
         Ask::Verify => Answer::Verdict(client.audit.verify().await?),
         Ask::MediaFiles => Answer::Names(media_files()),
         Ask::MediaFile(name) => Answer::Text(media_file(&name)?),

@@ -38,6 +38,8 @@ pub struct State {
     pub notice: Option<Notice>,
     /// The guest whose console has the terminal.
     pub attached: Option<String>,
+    /// What happened before this session has been asked for.
+    pub greeted: bool,
 }
 
 /// Who is logged in.
@@ -156,6 +158,7 @@ impl State {
             lock: None,
             notice: None,
             attached: None,
+            greeted: false,
         }
     }
 

@@ -208,6 +208,8 @@ async fn a_machine_is_started_and_its_console_entered_and_left_by_keys() {
         line.types(&format!("q{DOWN}\r"));
         let (status, ..) = line.ends();
         assert!(status.success());
+        // The record knows from when on there is something to tell the next time.
+        assert_eq!(*asked.lock().unwrap(), ["start journal", "leave"]);
     })
     .await;
 }

@@ -71,6 +71,13 @@ fn every_page_is_as_it_was_approved_in_both_languages() {
         console.fake.risks = support::fixtures::trial().risks;
         console.press("3<down>r<enter>");
         same(&format!("roll-back-on-trial.{code}"), &console.screen());
+        let mut console = Console::bare(support::vt220(), 80, 24, Some(language));
+        console.fake.absence = varde_bus::audit::Absence {
+            left: support::fixtures::NOW - 24 * 3_600_000,
+            records: support::fixtures::records(),
+        };
+        console.event(Event::Connected);
+        same(&format!("since.{code}"), &console.screen());
         let mut console = Console::new(language);
         console.press("Kxyz<enter>");
         same(&format!("locked.{code}"), &console.screen());

@@ -127,6 +127,21 @@ impl<D: Disk> Chain<D> {
         Ok(records)
     }
 
+    /// The newest record that `wanted` takes, and those after it, newest first; `None` where the newest `count` hold
+    /// none.
+    pub fn since(
+        &self,
+        count: usize,
+        wanted: impl Fn(&Record) -> bool,
+    ) -> Result<Option<(Record, Vec<Record>)>, Error> {
+        let mut after = self.tail(count)?;
+        let Some(place) = after.iter().position(wanted) else {
+            return Ok(None);
+        };
+        after.truncate(place + 1);
+        Ok(after.pop().map(|found| (found, after)))
+    }
+
     /// What is on disk now, for a check.
     pub fn snapshot(&mut self) -> Result<Snapshot, Error> {
         if self.unnoted {

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::spawn_blocking;
-use varde_bus::audit::{Entry, PATH, Record, Verdict};
+use varde_bus::audit::{Absence, Entry, LEFT, PATH, Record, Verdict};
 use varde_bus::caller::Caller;
 use varde_bus::{Failure, FailureKind, Verb};
 use zbus::message::Header;
@@ -22,6 +22,8 @@ use crate::{Chain, Error, verify};
 const WRITERS: [&str; 4] = ["varde-site", "varde-hypervisor", "varde-host", "varde-dbrestart"];
 /// One answer holds no more records than these.
 const MOST: u32 = 1000;
+/// So many records back it is looked for when an account was last here: a second's work on a slow machine.
+const FARTHEST: usize = 5_000;
 
 /// The object that answers on the bus.
 #[derive(Debug)]
@@ -54,6 +56,18 @@ impl Service {
     pub async fn serve(self, connection: &Connection) -> zbus::Result<()> {
         connection.object_server().at(PATH, self).await?;
         Ok(())
+    }
+
+    /// Has an entry on disk, tells of it, and gives its number.
+    async fn put(&self, entry: Entry, emitter: &SignalEmitter<'_>) -> Result<u64, Failure> {
+        let chain = Arc::clone(&self.chain).lock_owned().await;
+        // Held until the signal is out, so that signals come in the order of the records.
+        let (_held, record) = with(chain, move |chain| chain.append(entry, now())).await?;
+        let sequence = record.sequence;
+        if let Err(error) = Self::appended(emitter, record).await {
+            eprintln!("could not tell of record {sequence}: {error}");
+        }
+        Ok(sequence)
     }
 
     async fn require_writer(&self, connection: &Connection, header: &Header<'_>) -> Result<(), Failure> {
@@ -90,14 +104,7 @@ impl Service {
         #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
     ) -> Result<u64, Failure> {
         self.require_writer(connection, &header).await?;
-        let chain = Arc::clone(&self.chain).lock_owned().await;
-        // Held until the signal is out, so that signals come in the order of the records.
-        let (_held, record) = with(chain, move |chain| chain.append(entry, now())).await?;
-        let sequence = record.sequence;
-        if let Err(error) = Self::appended(&emitter, record).await {
-            eprintln!("could not tell of record {sequence}: {error}");
-        }
-        Ok(sequence)
+        self.put(entry, &emitter).await
     }
 
     async fn tail(
@@ -130,6 +137,46 @@ impl Service {
             eprintln!("the record is not whole: {fault}");
         }
         Ok(verdict)
+    }
+
+    async fn since(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<Absence, Failure> {
+        let caller = Caller::of(connection, &header).await?;
+        caller.require(Verb::ReadAudit)?;
+        let chain = Arc::clone(&self.chain).lock_owned().await;
+        let left = move |record: &Record| record.verb == LEFT && record.who == caller.name;
+        let (_, found) = with(chain, move |chain| chain.since(FARTHEST, left)).await?;
+        let Some((left, mut records)) = found else {
+            return Ok(Absence::default());
+        };
+        records.truncate(MOST as usize);
+        Ok(Absence {
+            left: left.when,
+            records,
+        })
+    }
+
+    async fn leave(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+    ) -> Result<(), Failure> {
+        let caller = Caller::of(connection, &header).await?;
+        caller.require(Verb::ReadAudit)?;
+        let entry = Entry {
+            who: caller.name,
+            verb: LEFT.to_owned(),
+            subject: String::new(),
+            why: String::new(),
+            outcome: "event".to_owned(),
+            detail: String::new(),
+            of: 0,
+        };
+        self.put(entry, &emitter).await.map(drop)
     }
 
     #[zbus(signal)]

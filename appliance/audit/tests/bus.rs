@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::time::timeout;
-use varde_bus::audit::{AuditProxy, Entry, NAME, PATH};
+use varde_bus::audit::{AuditProxy, Entry, LEFT, NAME, PATH};
 use varde_bus::caller::Caller;
 use varde_bus::record::Recorder;
 use varde_bus::testing::PrivateBus;
@@ -248,4 +248,35 @@ async fn a_change_is_recorded_before_and_after_and_not_begun_without_a_record() 
         .unwrap_err();
     assert_eq!(refused.kind, FailureKind::Refused);
     assert!(refused.text.en.starts_with("Not done"), "{refused}");
+}
+
+#[tokio::test]
+async fn what_happened_since_an_account_left_is_told_to_that_account() {
+    let bus = PrivateBus::start();
+    let directory = TempDir::new().unwrap();
+    let connection = bus.connect().await;
+    let daemon = Daemon::start(&bus, &connection, directory.path()).await;
+    let audit = AuditProxy::new(&connection).await.unwrap();
+    audit.append(&entry()).await.unwrap();
+    let never = audit.since().await.unwrap();
+    assert_eq!((never.left, never.records), (0, vec![]));
+
+    audit.leave().await.unwrap();
+    assert_eq!(audit.since().await.unwrap().records, []);
+    // Somebody else who leaves is no end of this account's absence.
+    let other = Entry {
+        who: "kari".into(),
+        verb: LEFT.into(),
+        outcome: "event".into(),
+        ..entry()
+    };
+    audit.append(&other).await.unwrap();
+    audit.append(&entry()).await.unwrap();
+    daemon.kill(&connection).await;
+    let _daemon = Daemon::start(&bus, &connection, directory.path()).await;
+    let absence = audit.since().await.unwrap();
+    let numbers: Vec<u64> = absence.records.iter().map(|record| record.sequence).collect();
+    assert_eq!(numbers, [4, 3], "kept by the record, not by the service");
+    assert!(absence.left > 0);
+    assert_eq!(audit.verify().await.unwrap().faults, []);
 }

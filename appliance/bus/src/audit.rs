@@ -50,6 +50,18 @@ pub struct Verdict {
     pub faults: Vec<Text>,
 }
 
+/// Under this verb an account's log-outs are recorded.
+pub const LEFT: &str = "session.end";
+
+/// What happened since an account was last here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Absence {
+    /// When it left: milliseconds since 1970, UTC; 0 where it was never here, or too long ago to be found.
+    pub left: i64,
+    /// Newest first, a thousand at most.
+    pub records: Vec<Record>,
+}
+
 #[zbus::proxy(
     interface = "no.varde.Audit1",
     default_service = "no.varde.Audit1",
@@ -61,6 +73,10 @@ pub trait Audit {
     /// The newest records, newest first.
     fn tail(&self, count: u32) -> zbus::Result<Vec<Record>>;
     fn verify(&self) -> zbus::Result<Verdict>;
+    /// What was recorded since the caller's account last left.
+    fn since(&self) -> zbus::Result<Absence>;
+    /// The caller's account leaves now.
+    fn leave(&self) -> zbus::Result<()>;
 
     #[zbus(signal)]
     fn appended(&self, record: Record) -> zbus::Result<()>;

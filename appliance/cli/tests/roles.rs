@@ -43,7 +43,13 @@ use Who::{Admin, Operator, Viewer, Writer};
 const TABLE: &[(&str, &[(&str, Who)])] = &[
     (
         audit::NAME,
-        &[("Append", Writer), ("Tail", Viewer), ("Verify", Viewer)],
+        &[
+            ("Append", Writer),
+            ("Leave", Viewer),
+            ("Since", Viewer),
+            ("Tail", Viewer),
+            ("Verify", Viewer),
+        ],
     ),
     (
         dbrestart::NAME,

@@ -86,6 +86,7 @@ pub fn command(state: &mut State, cmd: &Cmd) -> Vec<Effect> {
         Outcome::Intent(intent) => intent.carry_out(state),
         Outcome::Picked(picked) => picked.take(state),
         Outcome::Wanted(wanted, text) => wanted.take(state, &text),
+        Outcome::Undo => crate::since::undo(state),
         Outcome::Written(toml) => {
             state.dialogs.push(dialog);
             crate::page::site::check(toml)
@@ -103,6 +104,8 @@ enum Outcome {
     Picked(Picked),
     Wanted(Wanted, String),
     Written(String),
+    /// The way back from the last change of the site.
+    Undo,
 }
 
 /// Draws the dialog over the body of the page.

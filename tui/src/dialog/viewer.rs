@@ -36,8 +36,16 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Next {
-    Apply { toml: String, risks: Vec<Text> },
-    RollBack { generation: u64, risks: Vec<Text> },
+    Apply {
+        toml: String,
+        risks: Vec<Text>,
+    },
+    RollBack {
+        generation: u64,
+        risks: Vec<Text>,
+    },
+    /// Back to the generation before the active one, by way of what that changes.
+    Undo,
 }
 
 impl Viewer {
@@ -79,9 +87,14 @@ impl Viewer {
         match cmd {
             Cmd::Back => return Outcome::Close,
             Cmd::Open => {
-                if let Some(next) = &self.next {
-                    return Outcome::Over(Dialog::Confirm(next.confirm()));
-                }
+                return match &self.next {
+                    None => Outcome::Stay,
+                    Some(Next::Undo) => Outcome::Undo,
+                    Some(next) => match next.confirm() {
+                        Some(confirm) => Outcome::Over(Dialog::Confirm(confirm)),
+                        None => Outcome::Stay,
+                    },
+                };
             }
             Cmd::Up => self.top = self.top.saturating_sub(1),
             Cmd::Down => self.top = (self.top + 1).min(self.lowest(last, step)),
@@ -139,8 +152,9 @@ impl Viewer {
 }
 
 impl Next {
-    fn confirm(&self) -> Confirm {
-        match self {
+    fn confirm(&self) -> Option<Confirm> {
+        Some(match self {
+            Self::Undo => return None,
             Self::Apply { toml, risks } => Confirm::new(
                 both(|words| words.apply_title().to_owned()),
                 with_trial(both(|words| words.apply_body().to_owned()), risks),
@@ -165,7 +179,7 @@ impl Next {
                 }),
                 Why::May,
             ),
-        }
+        })
     }
 }
 

@@ -258,7 +258,7 @@ fn events(state: &State, canvas: &mut Canvas, row: u16, last: u16) {
     }
     for (y, entry) in (row + 1..last).zip(&rows) {
         let when = format::moment(entry.record.when, state.now, state.zone(), state.language());
-        let line = format!("{when:<12} {}", entry.sentence(state));
+        let line = format!("{when:<12} {}", entry.sentence(words));
         let width = canvas.width().saturating_sub(1);
         canvas.cell(1, y, width, entry.role(), &line);
     }

@@ -29,7 +29,7 @@ pub struct Row<'a> {
 }
 
 impl Row<'_> {
-    fn outcome(&self) -> &str {
+    pub fn outcome(&self) -> &str {
         &self.end.unwrap_or(self.record).outcome
     }
 
@@ -42,8 +42,7 @@ impl Row<'_> {
     }
 
     /// Such as `kari: start av journal - ferdig`.
-    pub fn sentence(&self, state: &State) -> String {
-        let words = state.words();
+    pub fn sentence(&self, words: Words) -> String {
         let record = self.record;
         let mut text = format!("{}: {}", record.who, what(words, &record.verb));
         if !record.subject.is_empty() {
@@ -74,6 +73,7 @@ fn what(words: Words, verb: &str) -> String {
         "vm.console" => words.verb_console(),
         "site.apply" => words.verb_apply(),
         "site.rollback" => words.verb_roll_back(),
+        varde_bus::audit::LEFT => words.verb_left(),
         "site.confirm" => words.verb_confirm(),
         "site.take-back" => words.verb_take_back(),
         "site.taken-back" => words.verb_taken_back(),
@@ -102,9 +102,13 @@ fn outcome(words: Words, outcome: &str) -> String {
     .to_owned()
 }
 
-/// Newest first, the ends joined to their beginnings.
+/// What has been recorded, as far as it is here.
 pub fn rows(state: &State) -> Vec<Row<'_>> {
-    let records = state.data.records.value.as_deref().unwrap_or_default();
+    joined(state.data.records.value.as_deref().unwrap_or_default())
+}
+
+/// Newest first, the ends joined to their beginnings.
+pub fn joined(records: &[Record]) -> Vec<Row<'_>> {
     records
         .iter()
         .filter(|record| record.of == 0 || !records.iter().any(|other| other.sequence == record.of))
@@ -234,7 +238,7 @@ pub fn draw(state: &State, mut canvas: Canvas) {
         canvas.text(1, y, Role::Plain, if picked { ">" } else { " " });
         let when = format::moment(row.record.when, state.now, state.zone(), language);
         canvas.cell(3, y, 17, if picked { Role::Picked } else { Role::Quiet }, &when);
-        let mut sentence = row.sentence(state);
+        let mut sentence = row.sentence(words);
         if !row.record.why.is_empty() {
             sentence.push_str(" (");
             sentence.push_str(&row.record.why);

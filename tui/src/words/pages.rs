@@ -122,6 +122,14 @@ texts! {
     verb_console: "gjestekonsoll på" | "guest console of";
     verb_apply: "ny generasjon" | "new generation";
     verb_roll_back: "tilbakerulling til" | "rollback to";
+    verb_left: "logget ut" | "logged out";
+    since_title(when): "Siden du var her sist ({when})" | "Since you were last here ({when})";
+    since_restarted(when): "Verten startet {when}." | "The appliance started {when}.";
+    since_wrong: "Gikk galt:" | "Went wrong:";
+    since_changes: "Endret:" | "Changed:";
+    since_undo: "Enter viser hva det vil endre å gå tilbake til generasjonen før den aktive."
+        | "Enter shows what it would change to go back to the generation before the active one.";
+    nothing_before: "Det finnes ingen generasjon før den aktive" | "There is no generation before the active one";
     verb_confirm: "bekreftelse av generasjon" | "confirmation of generation";
     verb_take_back: "tilbaketaking av generasjon" | "taking back of generation";
     verb_taken_back: "tok tilbake generasjon" | "took back generation";

@@ -166,12 +166,22 @@ impl Site {
     }
 }
 
-pub struct Audit;
+pub struct Audit {
+    asked: Asked,
+}
 
 #[zbus::interface(name = "no.varde.Audit1")]
 impl Audit {
     fn tail(&self, _count: u32) -> Vec<Record> {
         fixtures::records()
+    }
+
+    fn since(&self) -> varde_bus::audit::Absence {
+        varde_bus::audit::Absence::default()
+    }
+
+    fn leave(&self) {
+        self.asked.lock().unwrap().push("leave".into());
     }
 
     fn verify(&self) -> Verdict {
@@ -208,8 +218,8 @@ pub async fn serve(connection: &Connection, asked: Asked) -> zbus::Result<()> {
             },
         )
         .await?;
-    server.at(site::PATH, Site { asked }).await?;
-    server.at(audit::PATH, Audit).await?;
+    server.at(site::PATH, Site { asked: asked.clone() }).await?;
+    server.at(audit::PATH, Audit { asked }).await?;
     server.at(host::PATH, Host).await?;
     for name in [hypervisor::NAME, site::NAME, audit::NAME, host::NAME] {
         connection.request_name(name).await?;

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use ratatui::Terminal;
 use ratatui::layout::Size;
+use varde_bus::audit::Absence;
 use varde_bus::site::TrialStatus;
 use varde_bus::{Action, Failure, FailureKind, Language, Role, Text};
 use varde_console::draw::draw;
@@ -24,6 +25,7 @@ pub struct Fake {
     pub media: Vec<String>,
     pub risks: Vec<Text>,
     pub trial: TrialStatus,
+    pub absence: Absence,
     pub fail: Option<Failure>,
     pub performed: Vec<Action>,
     pub attached: Vec<String>,
@@ -68,6 +70,7 @@ impl Console {
                 media: vec!["site.toml".into()],
                 risks: Vec::new(),
                 trial: TrialStatus::default(),
+                absence: Absence::default(),
                 fail: None,
                 performed: Vec::new(),
                 attached: Vec::new(),
@@ -243,6 +246,7 @@ impl Fake {
                 records: 6,
                 faults: Vec::new(),
             }),
+            Ask::Since => Answer::Absence(self.absence.clone()),
             Ask::MediaFiles => Answer::Names(self.media.clone()),
             Ask::Databases => Answer::Databases(Vec::new()),
             Ask::PlannedRuns(_) => Answer::PlannedRuns(fixtures::planned_runs()),
