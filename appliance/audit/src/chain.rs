@@ -142,6 +142,16 @@ impl<D: Disk> Chain<D> {
         Ok(after.pop().map(|found| (found, after)))
     }
 
+    /// The next file after the one of this name, as it is.
+    pub fn file_after(&self, after: &str) -> Result<Option<(String, Vec<u8>)>, Error> {
+        let names = segments(&*self.disk)?;
+        let Some(name) = names.into_iter().find(|name| name.as_str() > after) else {
+            return Ok(None);
+        };
+        let bytes = self.disk.read(&name).map_err(Error::disk("read", &name))?;
+        Ok(Some((name, bytes)))
+    }
+
     /// What is on disk now, for a check.
     pub fn snapshot(&mut self) -> Result<Snapshot, Error> {
         if self.unnoted {

@@ -139,6 +139,19 @@ impl Service {
         Ok(verdict)
     }
 
+    async fn export(
+        &self,
+        after: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> Result<(String, Vec<u8>), Failure> {
+        Caller::of(connection, &header).await?.require(Verb::ReadAudit)?;
+        // Held while it is read, so that no line is half there.
+        let chain = Arc::clone(&self.chain).lock_owned().await;
+        let (_, file) = with(chain, move |chain| chain.file_after(&after)).await?;
+        Ok(file.unwrap_or_default())
+    }
+
     async fn since(
         &self,
         #[zbus(header)] header: Header<'_>,

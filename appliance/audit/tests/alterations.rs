@@ -236,6 +236,13 @@ proptest! {
         let disk = Memory::of(files);
         let verdict = verify(&*disk, &Snapshot::of(&*disk, head.clone()).unwrap()).unwrap();
         prop_assert!(!verdict.faults.is_empty(), "{:?}", hand);
+        // Each names a record or a line by its number, or the file `head`.
+        for fault in &verdict.faults {
+            for said in [&fault.nb, &fault.en] {
+                let named = said.contains(|c: char| c.is_ascii_digit()) || said.contains("head");
+                prop_assert!(named, "{:?}: {}", hand, said);
+            }
+        }
     }
 
     #[test]

@@ -73,6 +73,9 @@ pub trait Audit {
     /// The newest records, newest first.
     fn tail(&self, count: u32) -> zbus::Result<Vec<Record>>;
     fn verify(&self) -> zbus::Result<Verdict>;
+    /// The file of the chain that comes after the one of this name, its name and its bytes as they are on disk; the
+    /// first for an empty name, and an empty name after the last.
+    fn export(&self, after: &str) -> zbus::Result<(String, Vec<u8>)>;
     /// What was recorded since the caller's account last left.
     fn since(&self) -> zbus::Result<Absence>;
     /// The caller's account leaves now.

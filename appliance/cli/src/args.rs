@@ -373,6 +373,11 @@ pub enum AuditVerb {
     },
     /// Check the whole chain
     Verify,
+    /// Copy the whole chain into one file, as it is on disk, whole or not
+    Export {
+        /// A file that is not there yet, such as on a stick
+        file: PathBuf,
+    },
 }
 
 #[cfg(test)]

@@ -273,6 +273,10 @@ const TEXTS: &[(&str, &str)] = &[
     ("How many lines", "Hvor mange linjer"),
     ("Only since the appliance came up", "Bare siden verten kom opp"),
     ("The newest records", "De nyeste hendelsene"),
+    (
+        "Copy the whole chain into one file, as it is on disk, whole or not",
+        "Kopier hele kjeden til én fil, slik den er på disken, hel eller ikke",
+    ),
     ("Check the whole chain", "Kontroller hele kjeden"),
 ];
 

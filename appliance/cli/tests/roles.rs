@@ -45,6 +45,7 @@ const TABLE: &[(&str, &[(&str, Who)])] = &[
         audit::NAME,
         &[
             ("Append", Writer),
+            ("Export", Viewer),
             ("Leave", Viewer),
             ("Since", Viewer),
             ("Tail", Viewer),

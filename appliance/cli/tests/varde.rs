@@ -486,3 +486,36 @@ async fn a_bundle_leaves_only_when_what_is_taken_out_of_it_was_shown() {
     assert_eq!(again.status.code(), Some(1));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), bundle);
 }
+
+#[tokio::test]
+async fn the_exported_record_is_the_chain_itself() {
+    let appliance = Appliance::start().await;
+    for why in ["første", "andre"] {
+        appliance.varde(&["vm", "kill", "db", "--why", why]).await;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("record.jsonl");
+    let path = file.to_str().unwrap();
+    let output = appliance.varde(&["audit", "export", path, "--json"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let links: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        (links.len(), &answer["records"], &answer["faults"]),
+        (4, &json!(4), &json!([]))
+    );
+    for pair in links.windows(2) {
+        assert_eq!(pair[1]["previous"], pair[0]["hash"]);
+    }
+    assert_eq!(answer["hash"], links[3]["hash"]);
+    let again = appliance.varde(&["audit", "export", path]).await;
+    assert_eq!(again.status.code(), Some(1), "nothing is written over");
+    let refused = appliance
+        .varde_as_nobody(&["audit", "export", "/tmp/varde-no-such-folder/record", "--json"])
+        .await;
+    assert_eq!(refused.status.code(), Some(1));
+}
