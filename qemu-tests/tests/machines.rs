@@ -179,3 +179,49 @@ fn a_start_that_would_overcommit_memory_is_refused_with_the_arithmetic() {
         ])
     });
 }
+
+#[test]
+fn a_guest_is_taken_back_to_a_snapshot_by_keys_alone() {
+    scenario(|scenario| {
+        let appliance = scenario.restored(with_a_running_guest())?;
+        appliance.log_in(OPERATOR)?;
+        appliance.dialogue(&[
+            WaitFor("Oversikt"),
+            Send("2"),
+            WaitForMatch("liten +kjører"),
+            Send("><enter>"),
+            WaitForMatch("Tilstand +kjører"),
+            Send("t"),
+            WaitFor("Ta et øyeblikksbilde av liten?"),
+            Send("før oppgradering<enter><down><enter>"),
+            Within(GUEST.as_secs()),
+            WaitFor("liten-1: tatt"),
+        ])?;
+        let snapshots = appliance.varde("snapshot list")?;
+        let snapshot = &snapshots["snapshots"][0];
+        assert_eq!(snapshot["by"], "operator", "{snapshot}");
+        assert_eq!(snapshot["why"], "før oppgradering", "{snapshot}");
+        let overlay = "/var/lib/varde/vm/liten/system.0.qcow2";
+        appliance.sh(&format!("test -e {overlay}"))?;
+        let pid = appliance.vm("liten")?["pid"].clone();
+
+        // Its price is said before, and a reason is asked for.
+        appliance.dialogue(&[
+            Send("r"),
+            WaitFor("Rulle liten tilbake til liten-1?"),
+            WaitFor("Kan ikke angres."),
+            Send("gikk galt<enter><down><enter>"),
+            WaitGone("Rulle liten tilbake"),
+            Within(GUEST.as_secs()),
+            WaitGone("liten-1: tatt"),
+        ])?;
+        let vm = appliance.vm_in("liten", "running", GUEST)?;
+        assert_ne!(vm["pid"], pid, "it was started anew");
+        appliance.sh(&format!("test ! -e {overlay}"))?;
+        let record = appliance.varde("audit list")?.to_string();
+        for part in ["snapshot.take", "snapshot.rollback", "gikk galt"] {
+            assert!(record.contains(part), "the record does not name {part}: {record}");
+        }
+        Ok(())
+    });
+}

@@ -47,6 +47,11 @@ pub enum Cmd {
     Pause,
     Console,
     UnitLog,
+    TakeSnapshot,
+    RollBackSnapshot,
+    MergeSnapshot,
+    MergeQuietly,
+    CancelMerge,
     // Databases.
     RestartDatabase,
     SkipDatabase,

@@ -6,6 +6,7 @@ use varde_bus::dbrestart::{DatabaseStatus, PlannedRun, RunRecord};
 use varde_bus::host::{HostStatus, LogLine, LogQuery};
 use varde_bus::hypervisor::{VmStatus, VmUsage};
 use varde_bus::site::{Generation, SiteSummary, TrialStatus};
+use varde_bus::snapshot::{Deed, Price, Snapshot, Storage};
 use varde_bus::{Action, Failure, Finding, Text};
 
 use crate::command::Cmd;
@@ -42,6 +43,7 @@ pub enum Event {
     },
     VmChanged(VmStatus),
     VmRemoved(String),
+    SnapshotsChanged,
     DatabaseChanged(DatabaseStatus),
     DatabaseRemoved(String),
     Activated(u64),
@@ -89,6 +91,8 @@ pub enum Unlock {
 pub enum Ask {
     Vms,
     Usage(String),
+    Snapshots,
+    Price { snapshot: String, deed: Deed },
     Host,
     Site,
     History,
@@ -113,6 +117,8 @@ pub enum Ask {
 pub enum Answer {
     Vms(Vec<VmStatus>),
     Usage(VmUsage),
+    Snapshots(Vec<Snapshot>, Storage),
+    Price(Price),
     Host(HostStatus),
     Site(SiteSummary),
     History(Vec<Generation>),

@@ -122,6 +122,11 @@ const MACHINES: &[Binding] = &[
     bind(&[Char('p')], Cmd::Pause, W::key_pause, Some(W::brief_pause)),
     bind(&[Char('c')], Cmd::Console, W::key_console, Some(W::brief_console)),
     bind(&[Char('l')], Cmd::UnitLog, W::key_unit_log, Some(W::brief_log)),
+    bind(&[Char('t')], Cmd::TakeSnapshot, W::key_take, None),
+    bind(&[Char('r')], Cmd::RollBackSnapshot, W::key_roll_back_vm, None),
+    bind(&[Char('m')], Cmd::MergeSnapshot, W::key_merge, None),
+    bind(&[Char('n')], Cmd::MergeQuietly, W::key_merge_quiet, None),
+    bind(&[Char('x')], Cmd::CancelMerge, W::key_cancel_merge, None),
 ];
 
 const MACHINE: &[Binding] = &[bind(

@@ -6,7 +6,7 @@ use crate::command::Cmd;
 use crate::dialog::{self, Confirm, Dialog, Intent, Kind, Viewer, Why};
 use crate::event::{Answer, Ask, Effect, Event, Service};
 use crate::keys;
-use crate::page::{self, PageId, databases, log, record, site};
+use crate::page::{self, PageId, databases, log, record, site, snapshots};
 use crate::state::{Bus, State, Usage};
 use crate::terminal::Characters;
 use crate::words::{Words, both};
@@ -85,6 +85,7 @@ fn resolved(state: &mut State, event: Event) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Event::SnapshotsChanged => reload::snapshots(state).into_iter().collect(),
         Event::DatabaseChanged(database) => databases::changed(state, database),
         Event::DatabaseRemoved(name) => {
             if let Some(databases) = &mut state.data.databases.value {
@@ -146,6 +147,7 @@ fn forget_questions(state: &mut State) {
     data.trial.asked = false;
     data.records.asked = false;
     data.databases.asked = false;
+    data.snapshots.asked = false;
     state.log.asked = false;
 }
 
@@ -224,7 +226,10 @@ fn help(state: &mut State) {
 fn of_service(state: &mut State, service: Service, up: bool) -> Vec<Effect> {
     if up {
         return match service {
-            Service::Hypervisor => reload::vms(state).into_iter().collect(),
+            Service::Hypervisor => [reload::vms(state), reload::snapshots(state)]
+                .into_iter()
+                .flatten()
+                .collect(),
             Service::Host => reload::host(state).into_iter().collect(),
             Service::Audit => reload::records(state).into_iter().collect(),
             Service::DbRestart => reload::databases(state).into_iter().collect(),
@@ -260,6 +265,14 @@ fn answered(state: &mut State, ask: Ask, answer: Result<Answer, Failure>) -> Vec
     match (ask, answer) {
         (Ask::Vms, Ok(Answer::Vms(vms))) => data.vms.take(now, Ok(vms)),
         (Ask::Vms, Err(failure)) => data.vms.take(now, Err(failure)),
+        (Ask::Snapshots, Ok(Answer::Snapshots(snapshots, storage))) => {
+            data.snapshots.take(now, Ok(snapshots));
+            data.storage = storage;
+        }
+        (Ask::Snapshots, Err(failure)) => data.snapshots.take(now, Err(failure)),
+        (Ask::Price { snapshot, deed }, Ok(Answer::Price(price))) => {
+            snapshots::priced(state, &snapshot, deed, &price);
+        }
         (Ask::Host, Ok(Answer::Host(host))) => {
             let uptime = i64::try_from(host.uptime).unwrap_or(0).saturating_mul(1000);
             let boot = now.saturating_sub(uptime);

@@ -35,6 +35,10 @@ pub fn databases(state: &mut State) -> Option<Effect> {
     once(&mut state.data.databases.asked, Ask::Databases)
 }
 
+pub fn snapshots(state: &mut State) -> Option<Effect> {
+    once(&mut state.data.snapshots.asked, Ask::Snapshots)
+}
+
 /// Use of the machine whose page is open.
 pub fn usage(state: &mut State) -> Option<Effect> {
     if !state.machines.detail {
@@ -57,6 +61,7 @@ pub fn all(state: &mut State) -> Vec<Effect> {
         history(state),
         trial(state),
         databases(state),
+        snapshots(state),
     ]
     .into_iter()
     .flatten()

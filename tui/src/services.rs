@@ -123,6 +123,11 @@ fn late() -> Failure {
 async fn answer(client: &Client, ask: Ask) -> Result<Answer, Failure> {
     Ok(match ask {
         Ask::Vms => Answer::Vms(client.hypervisor.list().await?),
+        Ask::Snapshots => {
+            let snapshots = client.hypervisor.snapshots().await?;
+            Answer::Snapshots(snapshots, client.hypervisor.storage().await?)
+        }
+        Ask::Price { snapshot, deed } => Answer::Price(client.hypervisor.price(&snapshot, deed).await?),
         Ask::Usage(vm) => Answer::Usage(client.hypervisor.usage(&vm).await?),
         Ask::Host => Answer::Host(client.host.status().await?),
         Ask::Site => Answer::Site(client.site.summary().await?),
@@ -251,6 +256,11 @@ async fn subscribe(events: &mpsc::Sender<Event>) -> Result<(Client, JoinSet<()>)
         client.hypervisor.receive_removed().await?,
         events.clone(),
         |signal| Some(Event::VmRemoved(signal.args().ok()?.name)),
+    ));
+    streams.spawn(forward(
+        client.hypervisor.receive_snapshots_changed().await?,
+        events.clone(),
+        |_| Some(Event::SnapshotsChanged),
     ));
     streams.spawn(forward(
         client.dbrestart.receive_changed().await?,

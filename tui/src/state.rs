@@ -6,6 +6,7 @@ use varde_bus::dbrestart::DatabaseStatus;
 use varde_bus::host::HostStatus;
 use varde_bus::hypervisor::{VmStatus, VmUsage};
 use varde_bus::site::{Generation, SiteSummary, TrialStatus};
+use varde_bus::snapshot::{Snapshot, Storage};
 use varde_bus::{Failure, Language, Role, Text};
 
 use crate::dialog::Dialog;
@@ -79,6 +80,9 @@ pub struct Data {
     pub records: Loaded<Vec<Record>>,
     pub databases: Loaded<Vec<DatabaseStatus>>,
     pub usage: Option<Usage>,
+    pub snapshots: Loaded<Vec<Snapshot>>,
+    /// The disk that machines' disks lie on.
+    pub storage: Storage,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -20,6 +20,7 @@ enum Due {
     History,
     Trial,
     Databases,
+    Snapshots,
 }
 
 /// Milliseconds between looks at what no signal tells.
@@ -77,6 +78,12 @@ fn due(state: &State) -> Vec<(i64, Due)> {
             data.trial.asked,
             data.trial.at,
             Due::Trial,
+        ),
+        (
+            data.snapshots.trouble.is_some(),
+            data.snapshots.asked,
+            data.snapshots.at,
+            Due::Snapshots,
         ),
         (
             // Nothing else shows them.
@@ -139,6 +146,7 @@ pub fn tick(state: &mut State) -> Vec<Effect> {
             Due::Records => effects.extend(reload::records(state)),
             Due::Trial => effects.extend(reload::trial(state)),
             Due::History => effects.extend(reload::history(state)),
+            Due::Snapshots => effects.extend(reload::snapshots(state)),
             Due::Databases => effects.extend(reload::databases(state)),
         }
     }

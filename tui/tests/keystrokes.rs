@@ -3,10 +3,11 @@
 
 mod support;
 
-use support::{Console, refusal};
+use support::{Console, fixtures, refusal};
 use varde_bus::hypervisor::VmState;
-use varde_bus::{Action, Language, Role};
-use varde_console::event::{Event, Service, Unlock};
+use varde_bus::snapshot::{Progress, SnapshotState, Storage};
+use varde_bus::{Action, Language, Role, Text};
+use varde_console::event::{Answer, Ask, Event, Service, Unlock};
 
 fn console() -> Console {
     Console::new(Language::Nb)
@@ -425,4 +426,57 @@ fn logging_out_asks_first() {
     assert!(!console.fake.logged_out);
     console.press("q<down><enter>");
     assert!(console.fake.logged_out);
+}
+
+#[test]
+fn a_rollback_says_its_price_and_asks_why_before_it_is_done() {
+    let mut console = Console::new(Language::En);
+    console.press("2<down>r");
+    console.sees("Lost: 34 MiB written since 01:49.");
+    console.press("<enter><down><enter>");
+    console.sees("Say why first.");
+    assert_eq!(console.fake.performed, []);
+    console.press("upgrade failed<enter><down><enter>");
+    let action = Action::RollBackSnapshot {
+        snapshot: "web-3".into(),
+        why: "upgrade failed".into(),
+    };
+    assert_eq!(console.fake.performed, [action]);
+}
+
+#[test]
+fn a_machine_without_a_snapshot_says_how_to_take_one_and_a_viewer_may_not() {
+    let mut console = Console::new(Language::En);
+    console.press("2m");
+    console.sees("journal has no snapshot; t takes one");
+    console.state.user.role = Some(Role::Viewer);
+    console.press("t");
+    console.sees("varde-operator");
+    assert_eq!(console.state.dialogs, []);
+}
+
+#[test]
+fn a_snapshot_that_has_expired_and_a_disk_that_fills_up_are_on_the_overview() {
+    let mut console = Console::new(Language::En);
+    let mut snapshots = fixtures::snapshots();
+    snapshots[0].problem = Text::new("Utløpt", "Expired; merge it or roll back");
+    snapshots[0].state = SnapshotState::Merging;
+    snapshots[0].progress = Progress {
+        done: 10 << 20,
+        total: 40 << 20,
+        rate: 5 << 20,
+        left: 6,
+    };
+    let storage = Storage {
+        full_at: fixtures::NOW + 3_600_000,
+        ..fixtures::STORAGE
+    };
+    console.event(Event::Answered {
+        ask: Ask::Snapshots,
+        answer: Ok(Answer::Snapshots(snapshots, storage)),
+    });
+    console.sees("Snapshot web-3: Expired; merge it or roll back.");
+    console.sees("The data disk is full");
+    console.press("2<down><enter>");
+    console.sees("10 MiB of 40 MiB, 5 MiB/s, 6 s left");
 }

@@ -12,13 +12,17 @@ use varde_bus::Language;
 use varde_console::event::Event;
 use varde_console::terminal::Kind;
 
-const PAGES: [(&str, &str); 20] = [
+const PAGES: [(&str, &str); 24] = [
     ("overview", ""),
     ("machines", "2"),
     ("machine", "2<down><down><enter>"),
     ("start", "2s"),
     ("force-off", "2<down>f"),
     ("guest-console", "2c"),
+    ("snapshot", "2<down><enter>"),
+    ("snapshot-take", "2<down>t"),
+    ("snapshot-roll-back", "2<down>r"),
+    ("snapshot-merge", "2<down>m"),
     ("site", "3"),
     ("generation", "3<enter>"),
     ("roll-back", "3<down>r"),

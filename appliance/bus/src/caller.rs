@@ -126,7 +126,7 @@ mod tests {
     }
 
     /// What each role may do, written out: no role, viewer, operator, admin.
-    const MAY: [(&str, [bool; 4]); 31] = [
+    const MAY: [(&str, [bool; 4]); 35] = [
         ("vm.read", [false, true, true, true]),
         ("vm.start", [false, false, true, true]),
         ("vm.shutdown", [false, false, true, true]),
@@ -134,6 +134,10 @@ mod tests {
         ("vm.pause", [false, false, true, true]),
         ("vm.resume", [false, false, true, true]),
         ("vm.console", [false, false, true, true]),
+        ("snapshot.take", [false, false, true, true]),
+        ("snapshot.rollback", [false, false, true, true]),
+        ("snapshot.commit", [false, false, true, true]),
+        ("snapshot.cancel", [false, false, true, true]),
         ("site.read", [false, true, true, true]),
         ("site.check", [false, true, true, true]),
         ("site.apply", [false, false, false, true]),

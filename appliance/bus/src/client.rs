@@ -39,6 +39,27 @@ pub enum Action {
         vm: String,
         why: String,
     },
+    TakeSnapshot {
+        vms: Vec<String>,
+        /// Seconds; 0 for the usual.
+        keep: u64,
+        /// Bytes; 0 for the usual.
+        budget: u64,
+        why: String,
+    },
+    RollBackSnapshot {
+        snapshot: String,
+        why: String,
+    },
+    MergeSnapshot {
+        snapshot: String,
+        quiet: bool,
+        why: String,
+    },
+    CancelMerge {
+        snapshot: String,
+        why: String,
+    },
     /// On trial for so many seconds, or for good for 0.
     ApplySite {
         toml: String,
@@ -112,6 +133,10 @@ impl Action {
             Self::ForceOffVm { .. } => Verb::ForceOffVm,
             Self::PauseVm { .. } => Verb::PauseVm,
             Self::ResumeVm { .. } => Verb::ResumeVm,
+            Self::TakeSnapshot { .. } => Verb::TakeSnapshot,
+            Self::RollBackSnapshot { .. } => Verb::RollBackSnapshot,
+            Self::MergeSnapshot { .. } => Verb::MergeSnapshot,
+            Self::CancelMerge { .. } => Verb::CancelMerge,
             Self::ApplySite { .. } => Verb::ApplySite,
             Self::RollBackSite { .. } => Verb::RollBackSite,
             Self::ConfirmSite { .. } => Verb::ConfirmSite,
@@ -204,6 +229,47 @@ impl Client {
             Action::ResumeVm { vm, why } => {
                 self.hypervisor.resume(vm, why).await?;
                 Text::new(format!("{vm} går igjen"), format!("{vm} runs again"))
+            }
+            Action::TakeSnapshot {
+                vms,
+                keep,
+                budget,
+                why,
+            } => {
+                let names: Vec<&str> = vms.iter().map(String::as_str).collect();
+                let id = self.hypervisor.take_snapshot(&names, *keep, *budget, why).await?;
+                Text::new(
+                    format!("Øyeblikksbildet {id} er tatt"),
+                    format!("Snapshot {id} is taken"),
+                )
+            }
+            Action::RollBackSnapshot { snapshot, why } => {
+                self.hypervisor.roll_back_snapshot(snapshot, why).await?;
+                Text::new(
+                    format!("Rullet tilbake til {snapshot}"),
+                    format!("Rolled back to {snapshot}"),
+                )
+            }
+            Action::MergeSnapshot { snapshot, quiet, why } => {
+                self.hypervisor.merge_snapshot(snapshot, *quiet, why).await?;
+                if *quiet {
+                    Text::new(
+                        format!("{snapshot} slås sammen i de stille timene"),
+                        format!("{snapshot} is merged in the quiet hours"),
+                    )
+                } else {
+                    Text::new(
+                        format!("{snapshot} slås sammen"),
+                        format!("{snapshot} is being merged"),
+                    )
+                }
+            }
+            Action::CancelMerge { snapshot, why } => {
+                self.hypervisor.cancel_merge(snapshot, why).await?;
+                Text::new(
+                    format!("Sammenslåingen av {snapshot} er avlyst"),
+                    format!("The merge of {snapshot} is cancelled"),
+                )
             }
             Action::ApplySite { toml, why, within: 0 } => {
                 let number = self.site.apply(toml, why).await?;

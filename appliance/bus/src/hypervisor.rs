@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use varde_site::Text;
 use zbus::{OwnedFd, Type};
 
+use crate::snapshot::{Deed, Price, Snapshot, Storage};
+
 pub const NAME: &str = "no.varde.Hypervisor1";
 pub const PATH: &str = "/no/varde/Hypervisor1";
 
@@ -118,10 +120,27 @@ pub trait Hypervisor {
     /// What the guest wrote last on its serial port.
     fn scrollback(&self, vm: &str) -> zbus::Result<Vec<u8>>;
 
+    /// Snapshots of all machines, the oldest first.
+    fn snapshots(&self) -> zbus::Result<Vec<Snapshot>>;
+    /// Takes one of these machines at one instant, and gives its name. To be kept for so many seconds, and to grow to so
+    /// many bytes; 0 for the usual.
+    fn take_snapshot(&self, vms: &[&str], keep: u64, budget: u64, why: &str) -> zbus::Result<String>;
+    fn price(&self, snapshot: &str, deed: Deed) -> zbus::Result<Price>;
+    /// Takes its machines back to it; `why` must say something. Answers when it is done.
+    fn roll_back_snapshot(&self, snapshot: &str, why: &str) -> zbus::Result<()>;
+    /// Merges it, now or in the quiet hours.
+    fn merge_snapshot(&self, snapshot: &str, quiet: bool, why: &str) -> zbus::Result<()>;
+    /// Ends a merge that is under way, or one that waits for the quiet hours.
+    fn cancel_merge(&self, snapshot: &str, why: &str) -> zbus::Result<()>;
+    fn storage(&self) -> zbus::Result<Storage>;
+
     /// A machine came into another state, or one of its checks did.
     #[zbus(signal)]
     fn changed(&self, vm: VmStatus) -> zbus::Result<()>;
     /// A machine is no longer declared.
     #[zbus(signal)]
     fn removed(&self, name: String) -> zbus::Result<()>;
+    /// Something is different about the snapshots.
+    #[zbus(signal)]
+    fn snapshots_changed(&self) -> zbus::Result<()>;
 }

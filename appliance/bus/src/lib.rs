@@ -16,6 +16,7 @@ pub mod hypervisor;
 pub mod record;
 pub mod role;
 pub mod site;
+pub mod snapshot;
 mod stream;
 pub mod telephony;
 #[cfg(feature = "testing")]

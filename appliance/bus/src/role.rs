@@ -12,6 +12,10 @@ pub enum Verb {
     PauseVm,
     ResumeVm,
     EnterVmConsole,
+    TakeSnapshot,
+    RollBackSnapshot,
+    MergeSnapshot,
+    CancelMerge,
     ReadSite,
     CheckSite,
     ApplySite,
@@ -40,7 +44,7 @@ pub enum Verb {
 }
 
 /// The verb, the least role that may do it, and the name under which it is recorded.
-pub const TABLE: [(Verb, Role, &str); 31] = [
+pub const TABLE: [(Verb, Role, &str); 35] = [
     (Verb::ReadVm, Role::Viewer, "vm.read"),
     (Verb::StartVm, Role::Operator, "vm.start"),
     (Verb::ShutDownVm, Role::Operator, "vm.shutdown"),
@@ -48,6 +52,10 @@ pub const TABLE: [(Verb, Role, &str); 31] = [
     (Verb::PauseVm, Role::Operator, "vm.pause"),
     (Verb::ResumeVm, Role::Operator, "vm.resume"),
     (Verb::EnterVmConsole, Role::Operator, "vm.console"),
+    (Verb::TakeSnapshot, Role::Operator, "snapshot.take"),
+    (Verb::RollBackSnapshot, Role::Operator, "snapshot.rollback"),
+    (Verb::MergeSnapshot, Role::Operator, "snapshot.commit"),
+    (Verb::CancelMerge, Role::Operator, "snapshot.cancel"),
     (Verb::ReadSite, Role::Viewer, "site.read"),
     (Verb::CheckSite, Role::Viewer, "site.check"),
     (Verb::ApplySite, Role::Admin, "site.apply"),

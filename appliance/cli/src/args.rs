@@ -36,6 +36,9 @@ pub enum Noun {
     /// Virtual machines
     #[command(subcommand)]
     Vm(VmVerb),
+    /// Snapshots of machines: take one, go back to it, or merge it
+    #[command(subcommand)]
+    Snapshot(SnapshotVerb),
     /// Databases, and their scheduled restarts
     #[command(subcommand)]
     Db(DbVerb),
@@ -107,6 +110,89 @@ pub enum VmVerb {
     Console { vm: String },
     /// What a machine wrote last on its serial console
     Scrollback { vm: String },
+}
+
+#[derive(Subcommand)]
+pub enum SnapshotVerb {
+    /// All snapshots, and how full the data disk is
+    List,
+    /// One snapshot in detail, and what it costs to go back to it or to merge it
+    Show { snapshot: String },
+    /// Take one of these machines, all at one instant
+    Take {
+        /// Names of the machines
+        #[arg(required_unless_present = "group", conflicts_with = "group")]
+        vms: Vec<String>,
+        /// All machines of this group
+        #[arg(long)]
+        group: Option<String>,
+        /// How long it may be kept, such as 12h or 3d; a week unless given
+        #[arg(long, value_parser = days)]
+        keep: Option<u64>,
+        /// How large it may grow, such as 20GiB; 10 GiB unless given
+        #[arg(long, value_parser = size)]
+        budget: Option<u64>,
+        /// The reason, for the record
+        #[arg(long, default_value = "")]
+        why: String,
+    },
+    /// Take its machines back to it: what they have written since is lost
+    Rollback {
+        snapshot: String,
+        /// The reason, for the record
+        #[arg(long)]
+        why: String,
+        /// Do it; without this only the price is told
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Merge it: what was written since is kept, and the way back is gone
+    Commit {
+        snapshot: String,
+        /// In the site's quiet hours; until then there is a way back
+        #[arg(long = "quiet-hours")]
+        quiet: bool,
+        /// The reason, for the record
+        #[arg(long, default_value = "")]
+        why: String,
+        /// Do it; without this only the price is told
+        #[arg(long)]
+        yes: bool,
+        /// Wait until it is done, at most so many seconds
+        #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300")]
+        wait: Option<u64>,
+    },
+    /// End a merge that is under way, or one that waits for the quiet hours
+    Cancel {
+        snapshot: String,
+        /// The reason, for the record
+        #[arg(long, default_value = "")]
+        why: String,
+    },
+}
+
+/// A whole number and its unit.
+fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit.trim())?;
+    number
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(*factor)
+        .filter(|value| *value > 0)
+}
+
+/// Seconds.
+fn days(text: &str) -> Result<u64, String> {
+    quantity(text, &[("min", 60), ("h", 3600), ("d", 86_400)])
+        .ok_or_else(|| "such as 90min, 12h or 3d".to_owned())
+}
+
+/// Bytes.
+fn size(text: &str) -> Result<u64, String> {
+    quantity(text, &[("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)])
+        .ok_or_else(|| "such as 500MiB or 20GiB".to_owned())
 }
 
 #[derive(Args)]
@@ -416,6 +502,24 @@ mod tests {
             "5min",
         ];
         assert!(Arguments::try_parse_from(both).is_err());
+    }
+
+    #[test]
+    fn times_and_sizes_are_whole_numbers_with_a_unit() {
+        assert_eq!(days("3d"), Ok(3 * 86_400));
+        assert_eq!(size("20 GiB"), Ok(20 << 30));
+        for wrong in [
+            "",
+            "3",
+            "d",
+            "0d",
+            "-1d",
+            "3w",
+            "99999999999999999999d",
+            "99999999999999999d",
+        ] {
+            assert!(days(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -106,6 +106,52 @@ const TEXTS: &[(&str, &str)] = &[
         "What a machine wrote last on its serial console",
         "Det en maskin skrev sist på seriekonsollen",
     ),
+    (
+        "Snapshots of machines: take one, go back to it, or merge it",
+        "Øyeblikksbilder av maskiner: ta ett, gå tilbake til det, eller slå det sammen",
+    ),
+    (
+        "All snapshots, and how full the data disk is",
+        "Alle øyeblikksbilder, og hvor full datadisken er",
+    ),
+    (
+        "One snapshot in detail, and what it costs to go back to it or to merge it",
+        "Alt om ett øyeblikksbilde, og hva det koster å gå tilbake til det eller slå det sammen",
+    ),
+    (
+        "Take one of these machines, all at one instant",
+        "Ta ett av disse maskinene, alle i samme øyeblikk",
+    ),
+    ("Names of the machines", "Navnene på maskinene"),
+    ("All machines of this group", "Alle maskiner i denne gruppen"),
+    (
+        "How long it may be kept, such as 12h or 3d; a week unless given",
+        "Hvor lenge det får være, som 12h eller 3d; ellers en uke",
+    ),
+    (
+        "How large it may grow, such as 20GiB; 10 GiB unless given",
+        "Hvor stort det får bli, som 20GiB; ellers 10 GiB",
+    ),
+    (
+        "Take its machines back to it: what they have written since is lost",
+        "Ta maskinene tilbake til det: det de har skrevet siden, går tapt",
+    ),
+    (
+        "Do it; without this only the price is told",
+        "Gjør det; uten dette sies bare prisen",
+    ),
+    (
+        "Merge it: what was written since is kept, and the way back is gone",
+        "Slå det sammen: det som er skrevet siden, beholdes, og veien tilbake er borte",
+    ),
+    (
+        "In the site's quiet hours; until then there is a way back",
+        "I anleggets stille timer; til da finnes veien tilbake",
+    ),
+    (
+        "End a merge that is under way, or one that waits for the quiet hours",
+        "Avlys en sammenslåing som pågår, eller som venter på de stille timene",
+    ),
     ("Name of the database", "Navnet på databasen"),
     ("All databases", "Alle databaser"),
     (

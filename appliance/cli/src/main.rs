@@ -17,6 +17,7 @@ mod output;
 mod phone;
 mod secret;
 mod site;
+mod snapshot;
 mod support;
 mod table;
 mod vm;
@@ -94,6 +95,7 @@ async fn run(noun: Noun, context: &Context) -> Result<(), Error> {
     match noun {
         Noun::Status => host::status(context).await,
         Noun::Vm(verb) => vm::run(context, verb).await,
+        Noun::Snapshot(verb) => snapshot::run(context, verb).await,
         Noun::Db(verb) => db::run(context, verb).await,
         Noun::Phone(verb) => phone::run(context, verb).await,
         Noun::Site(verb) => site::run(context, verb).await,

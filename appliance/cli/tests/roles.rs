@@ -80,15 +80,22 @@ const TABLE: &[(&str, &[(&str, Who)])] = &[
     (
         hypervisor::NAME,
         &[
+            ("CancelMerge", Operator),
             ("ForceOff", Operator),
             ("Get", Viewer),
             ("List", Viewer),
+            ("MergeSnapshot", Operator),
             ("OpenConsole", Operator),
             ("Pause", Operator),
+            ("Price", Viewer),
             ("Resume", Operator),
+            ("RollBackSnapshot", Operator),
             ("Scrollback", Viewer),
             ("ShutDown", Operator),
+            ("Snapshots", Viewer),
             ("Start", Operator),
+            ("Storage", Viewer),
+            ("TakeSnapshot", Operator),
             ("Usage", Viewer),
         ],
     ),
@@ -285,8 +292,10 @@ async fn serve(bus: &PrivateBus, folder: &Path) -> Vec<Connection> {
     let machines = bus.connect().await;
     let paths = varde_hypervisor::paths::Paths::below(path("vm"), "/bin/false", "/bin/false");
     let (units, news) = Systemd::new(&machines).await.unwrap();
-    let (handle, _) = varde_hypervisor::daemon::spawn(paths.clone(), Arc::new(units), news);
-    let service = varde_hypervisor::service::Hypervisor::new(&machines, handle, paths)
+    let units: Arc<dyn varde_hypervisor::unit::Units> = Arc::new(units);
+    let (handle, _) = varde_hypervisor::daemon::spawn(paths.clone(), Arc::clone(&units), news);
+    let (keeper, _) = varde_hypervisor::snapshots::Keeper::new(handle.clone(), units, paths.clone());
+    let service = varde_hypervisor::service::Hypervisor::new(&machines, handle, keeper, paths)
         .await
         .unwrap();
     machines

@@ -15,9 +15,10 @@ use varde_bus::health::Health;
 use varde_bus::host::{HostStatus, LogLine};
 use varde_bus::hypervisor::{VmState, VmStatus};
 use varde_bus::site::{Generation, SiteSummary, TrialStatus};
+use varde_bus::snapshot::{Price, Snapshot, Storage};
 
 /// Every verb that asks a service something, but for `vm console`, which needs a terminal.
-const VERBS: [&[&str]; 26] = [
+const VERBS: [&[&str]; 32] = [
     &["status"],
     &["vm", "list"],
     &["vm", "show", "db"],
@@ -27,6 +28,12 @@ const VERBS: [&[&str]; 26] = [
     &["vm", "pause", "db"],
     &["vm", "resume", "db"],
     &["vm", "scrollback", "db"],
+    &["snapshot", "list"],
+    &["snapshot", "show", "db-1"],
+    &["snapshot", "take", "db", "--keep", "3d", "--budget", "20GiB"],
+    &["snapshot", "rollback", "db-1", "--why", "feil", "--yes"],
+    &["snapshot", "commit", "db-1", "--yes"],
+    &["snapshot", "cancel", "db-1"],
     &["site", "check", "/dev/null"],
     &["site", "apply", "/dev/null", "--why", "ny sone"],
     &["site", "rollback", "7", "--why", "feil"],
@@ -65,6 +72,14 @@ async fn every_verb_answers_in_json_and_in_words() {
             }
             ["vm", "list"] => assert_eq!(shape::<Vec<VmStatus>>(&answer)[1].state, VmState::Blocked),
             ["vm", "show", _] => assert_eq!(shape::<VmStatus>(&answer["vm"]).name, "db"),
+            ["snapshot", "list"] => {
+                assert_eq!(shape::<Vec<Snapshot>>(&answer["snapshots"])[0].id, "db-1");
+                shape::<Storage>(&answer["storage"]);
+            }
+            ["snapshot", "show", _] => {
+                assert!(shape::<Price>(&answer["roll_back"]).possible);
+                shape::<Price>(&answer["commit"]);
+            }
             ["site", "history"] => assert_eq!(shape::<Vec<Generation>>(&answer).len(), 2),
             ["log"] => assert_eq!(shape::<Vec<LogLine>>(&answer).len(), 2),
             ["audit", "list"] => assert!(shape::<Vec<Record>>(&answer).len() > 10),
@@ -136,6 +151,24 @@ async fn changes_are_recorded_with_who_and_why() {
         lines[2].contains("vm.force-off begun") && lines[2].contains("db: henger"),
         "{words}"
     );
+}
+
+#[tokio::test]
+async fn a_rollback_says_its_price_and_does_nothing_without_yes() {
+    let appliance = Appliance::start().await;
+    let words = ["snapshot", "rollback", "db-1", "--why", "feil", "--lang", "en"];
+    let output = appliance.varde(&words).await;
+    assert_eq!(output.status.code(), Some(1));
+    let said = stdout(&output);
+    assert!(said.contains("Lost: 3 MiB written since 2026-"), "{said}");
+    assert!(said.contains("It cannot be undone."), "{said}");
+    assert!(stderr(&output).contains("Add --yes"), "{}", stderr(&output));
+    let record = stdout(&appliance.varde(&["audit", "list"]).await);
+    assert!(!record.contains("snapshot"), "nothing was begun: {record}");
+    let output = appliance.varde(&[&words[..], &["--yes"]].concat()).await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let record = stdout(&appliance.varde(&["audit", "list"]).await);
+    assert!(record.contains("snapshot.rollback done"), "{record}");
 }
 
 #[tokio::test]

@@ -15,8 +15,8 @@ use crate::model::{Base, Chain, Chains, DEEPEST, Keep, Snapshot, Work, first, ov
 pub enum Order {
     /// Overlays on all disks. `overlays` of the snapshot is filled in here.
     Take { snapshot: Box<Snapshot>, live: bool },
-    /// QEMU has moved on to the overlays.
-    Conclude,
+    /// QEMU has moved on to the overlays at this moment (milliseconds since 1970, UTC).
+    Conclude { taken: i64, quiesced: bool },
     /// QEMU has not.
     Undo,
     /// Drops everything since, in this snapshot and the newer ones.
@@ -73,7 +73,7 @@ pub enum Below {
 pub fn plan(chains: &Chains, order: &Order) -> Result<Vec<Step>, Error> {
     match order {
         Order::Recover => return Ok(recover(chains)),
-        Order::Conclude => return conclude(chains),
+        Order::Conclude { taken, quiesced } => return conclude(chains, Some((*taken, *quiesced))),
         Order::Undo => return Ok(undo(chains)),
         _ => {}
     }
@@ -94,7 +94,7 @@ pub fn plan(chains: &Chains, order: &Order) -> Result<Vec<Step>, Error> {
             let keep = if *quiet { Keep::Quiet } else { Keep::Kept };
             mark(chains, id, keep)
         }
-        Order::Recover | Order::Conclude | Order::Undo => Ok(Vec::new()),
+        Order::Recover | Order::Conclude { .. } | Order::Undo => Ok(Vec::new()),
     }
 }
 
@@ -202,15 +202,20 @@ fn put_on(chains: &mut Chains, snapshot: Snapshot) {
     chains.work = None;
 }
 
-fn conclude(chains: &Chains) -> Result<Vec<Step>, Error> {
+fn conclude(chains: &Chains, known: Option<(i64, bool)>) -> Result<Vec<Step>, Error> {
     let Some(Work::Pivot { snapshot }) = &chains.work else {
         return Err(Error::refused(
             "Ingen øyeblikksbilde er i ferd med å tas",
             "No snapshot is being taken",
         ));
     };
+    let mut snapshot = (**snapshot).clone();
+    if let Some((taken, quiesced)) = known {
+        snapshot.taken = taken;
+        snapshot.quiesced = quiesced;
+    }
     let mut done = chains.clone();
-    put_on(&mut done, (**snapshot).clone());
+    put_on(&mut done, snapshot);
     Ok(vec![record(&done)])
 }
 
@@ -342,7 +347,7 @@ pub fn recover(chains: &Chains) -> Vec<Step> {
     match &chains.work {
         None => Vec::new(),
         Some(Work::Make { .. }) => undo(chains),
-        Some(Work::Pivot { .. }) => conclude(chains).unwrap_or_default(),
+        Some(Work::Pivot { .. }) => conclude(chains, None).unwrap_or_default(),
         Some(Work::Drop { files }) => drop_files(chains, files.clone()),
     }
 }

@@ -175,7 +175,10 @@ fn cases() -> Vec<Case> {
         case(
             "conclude",
             &[take("zero", false), take("one", true)],
-            Some(Order::Conclude),
+            Some(Order::Conclude {
+                taken: 7,
+                quiesced: true,
+            }),
         ),
         case(
             "undo",

@@ -61,6 +61,14 @@ impl Units for Up {
     fn kill<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
         Box::pin(async { Ok(()) })
     }
+
+    fn work<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn drop_work<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// Answers `query-status` until it is told to die.

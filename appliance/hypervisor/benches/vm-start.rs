@@ -77,7 +77,14 @@ async fn main() {
 
         let socket = place.paths.qmp("one");
         std::fs::remove_file(&socket).expect("a socket was there");
-        let words = argv::argv(&machine, "nord", Accelerator::Tcg, None, &place.paths);
+        let words = argv::argv(
+            &machine,
+            "nord",
+            Accelerator::Tcg,
+            None,
+            &varde_disks::Chains::default(),
+            &place.paths,
+        );
         let begun = Instant::now();
         let mut qemu = tokio::process::Command::new(&place.paths.qemu)
             .args(words)

@@ -79,8 +79,23 @@ impl Agent {
 
     /// Answers if the agent does its work.
     pub async fn ping(&mut self, bound: Duration) -> Result<(), AgentError> {
+        self.ask("guest-ping", bound).await
+    }
+
+    /// Has the guest write down everything, and hold still.
+    pub async fn freeze(&mut self, bound: Duration) -> Result<(), AgentError> {
+        self.ask("guest-fsfreeze-freeze", bound).await
+    }
+
+    /// Lets the guest go on writing.
+    pub async fn thaw(&mut self, bound: Duration) -> Result<(), AgentError> {
+        self.ask("guest-fsfreeze-thaw", bound).await
+    }
+
+    async fn ask(&mut self, command: &str, bound: Duration) -> Result<(), AgentError> {
         let exchange = async {
-            self.write(b"{\"execute\":\"guest-ping\"}\n").await?;
+            let line = json!({"execute": command}).to_string() + "\n";
+            self.write(line.as_bytes()).await?;
             let answer = self.read().await?.value;
             if answer.get("return").is_some() {
                 Ok(())

@@ -3,7 +3,10 @@
 //!
 //! The machine type is a numbered one: a guest sees the same hardware after an update of QEMU.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
+use varde_disks::Chains;
 use varde_site::{Firmware, Vm};
 
 use crate::identity;
@@ -23,7 +26,15 @@ const UEFI_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 pub const UEFI_VARIABLES_TEMPLATE: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
 /// The whole command line after the program's name. `tap` is absent where there is no network to join (benches).
-pub fn argv(vm: &Vm, site: &str, accelerator: Accelerator, tap: Option<&str>, paths: &Paths) -> Vec<String> {
+/// `chains` tells which files a disk consists of; one that it does not know is a file of its own.
+pub fn argv(
+    vm: &Vm,
+    site: &str,
+    accelerator: Accelerator,
+    tap: Option<&str>,
+    chains: &Chains,
+    paths: &Paths,
+) -> Vec<String> {
     let mut line = Line::default();
     line.option("-name", &vm.name);
     line.option("-uuid", identity::uuid(site, &vm.name));
@@ -32,13 +43,12 @@ pub fn argv(vm: &Vm, site: &str, accelerator: Accelerator, tap: Option<&str>, pa
     line.flag("-no-user-config");
     line.option("-display", "none");
     processor(&mut line, vm, accelerator);
-    firmware(&mut line, vm, paths);
+    firmware(&mut line, vm, chains, paths);
     line.option("-rtc", "base=utc");
     line.option("-boot", "strict=on");
     line.option("-device", "virtio-rng-pci");
     for (place, disk) in vm.disks.iter().enumerate() {
-        let file = paths.disk(&vm.name, &disk.name).display().to_string();
-        drive(&mut line, vm, place, &disk.name, &file);
+        drive(&mut line, vm, place, &disk.name, chains, paths);
     }
     if let Some(tap) = tap {
         network(&mut line, vm, site, accelerator, tap);
@@ -97,17 +107,62 @@ fn processor(line: &mut Line, vm: &Vm, accelerator: Accelerator) {
 }
 
 /// The code is the image's, the variables are the machine's own.
-fn firmware(line: &mut Line, vm: &Vm, paths: &Paths) {
+fn firmware(line: &mut Line, vm: &Vm, chains: &Chains, paths: &Paths) {
     if vm.firmware != Firmware::Uefi {
         return;
     }
     line.json("-blockdev", &firmware_code());
-    let variables = paths.uefi_variables(&vm.name).display().to_string();
-    line.json(
-        "-blockdev",
-        &json!({"driver": "qcow2", "node-name": "variables",
-                "file": {"driver": "file", "filename": variables}}),
-    );
+    if let Some((_, variables)) = layers(vm, UEFI_VARIABLES, chains, paths) {
+        line.json("-blockdev", &variables);
+    }
+}
+
+/// The disk that holds a machine's UEFI variables.
+pub const UEFI_VARIABLES: &str = "uefi-variables";
+
+/// Name of the node that a layer of a disk is in QEMU; `None` for a disk that this machine does not have.
+pub fn node(vm: &Vm, disk: &str, file: &str) -> Option<String> {
+    let name = if let Some(place) = vm.disks.iter().position(|declared| declared.name == disk) {
+        format!("disk{place}")
+    } else if disk == UEFI_VARIABLES && vm.firmware == Firmware::Uefi {
+        "variables".to_owned()
+    } else {
+        return None;
+    };
+    Some(match varde_disks::number_of(file) {
+        Some(number) => format!("{name}-{number}"),
+        None => name,
+    })
+}
+
+/// How QEMU opens one layer.
+pub fn layer(node: &str, file: &Path) -> Value {
+    let file = file.display().to_string();
+    let mut options =
+        json!({"driver": "qcow2", "node-name": node, "file": {"driver": "file", "filename": file}});
+    // Variables are written by firmware, which never gives space back.
+    if node.starts_with("disk") {
+        options["discard"] = "unmap".into();
+        options["detect-zeroes"] = "unmap".into();
+    }
+    options
+}
+
+/// The whole disk, and the name of its top node. What lies below a layer is named here rather than looked up in the
+/// image: a guest that has broken out of its QEMU could have written another name there.
+fn layers(vm: &Vm, disk: &str, chains: &Chains, paths: &Paths) -> Option<(String, Value)> {
+    let first = [format!("{disk}.qcow2")];
+    let files = chains.disks.get(disk).map_or(&first[..], |chain| &chain.layers);
+    let mut below: Option<(String, Value)> = None;
+    for file in files {
+        let node = node(vm, disk, file)?;
+        let mut options = layer(&node, &paths.disks(&vm.name).join(file));
+        if let Some((_, below)) = below.take() {
+            options["backing"] = below;
+        }
+        below = Some((node, options));
+    }
+    below
 }
 
 /// The node `firmware`: UEFI code, which no machine may write.
@@ -116,13 +171,11 @@ pub fn firmware_code() -> Value {
            "file": {"driver": "file", "filename": UEFI_CODE}})
 }
 
-fn drive(line: &mut Line, vm: &Vm, place: usize, name: &str, file: &str) {
-    let node = format!("disk{place}");
-    line.json(
-        "-blockdev",
-        &json!({"driver": "qcow2", "node-name": node, "discard": "unmap", "detect-zeroes": "unmap",
-                "file": {"driver": "file", "filename": file}}),
-    );
+fn drive(line: &mut Line, vm: &Vm, place: usize, name: &str, chains: &Chains, paths: &Paths) {
+    let Some((node, disk)) = layers(vm, name, chains, paths) else {
+        return;
+    };
+    line.json("-blockdev", &disk);
     let mut top = node.clone();
     if vm.limits.io_bandwidth.is_some() || vm.limits.io_operations.is_some() {
         let group = format!("throttle{place}");
@@ -138,7 +191,7 @@ fn drive(line: &mut Line, vm: &Vm, place: usize, name: &str, file: &str) {
             "-object",
             &json!({"qom-type": "throttle-group", "id": group, "limits": limits}),
         );
-        top = format!("{node}-throttled");
+        top = format!("disk{place}-throttled");
         line.json(
             "-blockdev",
             &json!({"driver": "throttle", "node-name": top, "throttle-group": group, "file": node}),
@@ -223,7 +276,14 @@ mod tests {
         let mut vm = vm("journal-db");
         vm.cpus = 2;
         vm.disks = vec![disk("system", Some("postgresql"))];
-        let line = argv(&vm, "nord", Accelerator::Kvm, Some("vm-journal-db"), &paths());
+        let line = argv(
+            &vm,
+            "nord",
+            Accelerator::Kvm,
+            Some("vm-journal-db"),
+            &Chains::default(),
+            &paths(),
+        );
         assert_eq!(golden(&line), include_str!("../tests/argv/bios-kvm").trim_end());
     }
 
@@ -240,14 +300,67 @@ mod tests {
             io_operations: Some(500),
             ..Limits::default()
         };
-        let line = argv(&vm, "nord", Accelerator::Tcg, Some("vm-web"), &paths());
+        let line = argv(
+            &vm,
+            "nord",
+            Accelerator::Tcg,
+            Some("vm-web"),
+            &Chains::default(),
+            &paths(),
+        );
         assert_eq!(golden(&line), include_str!("../tests/argv/uefi-tcg").trim_end());
+    }
+
+    #[test]
+    fn a_disk_with_snapshots_names_every_layer_and_what_lies_below_it() {
+        let mut vm = vm("web");
+        vm.firmware = Firmware::Uefi;
+        vm.disks = vec![disk("system", None), disk("new", None)];
+        let layers = |files: &[&str]| varde_disks::Chain {
+            base: None,
+            layers: files.iter().map(|file| (*file).to_owned()).collect(),
+        };
+        let chains = Chains {
+            disks: [
+                (
+                    "system".to_owned(),
+                    layers(&["system.qcow2", "system.3.qcow2", "system.4.qcow2"]),
+                ),
+                (
+                    UEFI_VARIABLES.to_owned(),
+                    layers(&["uefi-variables.qcow2", "uefi-variables.3.qcow2"]),
+                ),
+            ]
+            .into(),
+            ..Chains::default()
+        };
+        let line = argv(&vm, "nord", Accelerator::Tcg, None, &chains, &paths());
+        let nodes: Vec<&str> = line
+            .iter()
+            .filter(|word| word.starts_with("{\"backing"))
+            .map(String::as_str)
+            .collect();
+        assert_eq!(nodes.len(), 2, "{line:?}");
+        assert!(nodes[0].contains(r#""backing":{"driver":"qcow2","file":{"driver":"file","filename":"/var/lib/varde/vm/web/uefi-variables.qcow2"},"node-name":"variables"}"#));
+        assert!(nodes[0].ends_with(r#""node-name":"variables-3"}"#));
+        assert!(nodes[1].contains(r#"system.3.qcow2"},"node-name":"disk0-3"}"#));
+        assert!(nodes[1].ends_with(r#""node-name":"disk0-4"}"#));
+        assert!(line.contains(&"virtio-blk-pci,drive=disk0-4,serial=system,bootindex=1".to_owned()));
+        assert!(line.contains(&"virtio-blk-pci,drive=disk1,serial=new,bootindex=2".to_owned()));
     }
 
     #[test]
     fn a_comma_in_a_path_does_not_begin_another_option() {
         let paths = Paths::below("/a,b", "qemu", "qemu-img");
-        let line = argv(&vm("web"), "nord", Accelerator::Tcg, None, &paths).join(" ");
+        let line = argv(
+            &vm("web"),
+            "nord",
+            Accelerator::Tcg,
+            None,
+            &Chains::default(),
+            &paths,
+        )
+        .join(" ");
         assert!(
             line.contains("path=/a,,b/run/varde/vm/web/qmp.sock,server=on"),
             "{line}"

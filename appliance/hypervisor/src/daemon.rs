@@ -17,10 +17,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use varde_bus::hypervisor::VmStatus;
 use varde_bus::{Failure, FailureKind};
-use varde_site::{Site, Text};
+use varde_site::{Site, Text, Vm};
 
 use crate::console::Console;
 use crate::paths::Paths;
+use crate::qmp::Client;
 use crate::unit::{UnitNews, Units};
 
 /// What the world should hear.
@@ -65,6 +66,19 @@ pub enum Order {
     Halt(String, Halt, Answer<()>),
     Console(String, Answer<Console>),
     Scrollback(String, Answer<Option<Console>>),
+    Line(String, Answer<Line>),
+}
+
+/// What runs, and the line to it.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// As it was declared when it was started, or would be started now.
+    pub vm: Vm,
+    /// It is on, or on its way.
+    pub on: bool,
+    pub qmp: Option<Client>,
+    /// Milliseconds that it took to come up last; 0 where that is not known.
+    pub boot: i64,
 }
 
 /// Gives orders to the daemon's heart. It ends with the last handle.
@@ -129,6 +143,11 @@ impl Handle {
 
     pub async fn start(&self, vm: &str) -> Result<(), Failure> {
         self.ask(|answer| Order::Start(vm.to_owned(), answer)).await
+    }
+
+    /// For whoever works on its disks.
+    pub async fn line(&self, vm: &str) -> Result<Line, Failure> {
+        self.ask(|answer| Order::Line(vm.to_owned(), answer)).await
     }
 
     /// `by`: who ends it and why, as it will be shown.

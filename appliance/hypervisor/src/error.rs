@@ -34,6 +34,8 @@ pub enum Error {
     Bus(#[from] zbus::Error),
     #[error("there is no user {0}; varde-render makes it from the active generation")]
     NoUser(String),
+    #[error(transparent)]
+    Disks(#[from] varde_disks::Error),
     #[error("wrong call: {0}")]
     Usage(String),
 }
@@ -60,6 +62,7 @@ impl Error {
                 format!("{program} mislyktes: {said}"),
                 format!("{program} failed: {said}"),
             ),
+            Self::Disks(error) => error.text(),
             Self::NoUser(user) => Text::new(
                 format!(
                     "Brukeren {user} finnes ikke. Ta generasjonen i bruk på nytt, og se i loggen til varde-render"
@@ -77,7 +80,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = match &error {
             Error::NotDeclared(_) => FailureKind::NotFound,
-            Error::Blocked(_) => FailureKind::Refused,
+            Error::Blocked(_) | Error::Disks(varde_disks::Error::Refused(_)) => FailureKind::Refused,
             Error::Qmp(qmp::Error::TimedOut { .. }) => FailureKind::Unknown,
             _ => FailureKind::Failed,
         };

@@ -7,6 +7,11 @@ pub fn unit(vm: &str) -> String {
     format!("varde-vm@{vm}.service")
 }
 
+/// The unit that works on a machine's disks.
+pub fn disk_unit(vm: &str) -> String {
+    format!("varde-disk@{vm}.service")
+}
+
 /// The machine that a unit is; `None` for other units.
 pub fn vm_of_unit(unit: &str) -> Option<&str> {
     unit.strip_prefix("varde-vm@")?.strip_suffix(".service")

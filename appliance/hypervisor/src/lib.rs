@@ -29,6 +29,7 @@ pub mod qmp;
 pub mod reconcile;
 pub mod service;
 pub mod site;
+pub mod snapshots;
 pub mod systemd;
 #[cfg(test)]
 mod test;

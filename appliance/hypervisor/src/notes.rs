@@ -54,12 +54,12 @@ pub struct Note {
 }
 
 /// Reads what may not be there. What cannot be understood is as good as absent: it was written by another version.
-fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
 /// Puts the new file in the place of the old one at once.
-fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
+pub(crate) fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
     let mut bytes = serde_json::to_vec(value).map_err(|error| Error::File {
         doing: "write",
         path: path.to_owned(),

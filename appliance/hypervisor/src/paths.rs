@@ -93,6 +93,16 @@ impl Paths {
         self.run(vm).join("serial.log")
     }
 
+    /// What is to be done with a machine's disks, by the daemon.
+    pub fn errand(&self, vm: &str) -> PathBuf {
+        self.notes().join(format!("{vm}.disks.json"))
+    }
+
+    /// How that went, by the machine's own user.
+    pub fn errand_report(&self, vm: &str) -> PathBuf {
+        self.run(vm).join("disks.json")
+    }
+
     /// What QEMU said on its standard error.
     pub fn stderr(&self, vm: &str) -> PathBuf {
         self.run(vm).join("qemu.log")
@@ -106,6 +116,16 @@ impl Paths {
     /// The daemon's own notes, which outlive it until the next boot.
     pub fn notes(&self) -> PathBuf {
         self.at("run/varde/hypervisor")
+    }
+
+    /// How much was free on the data disk, in the last days.
+    pub fn forecast(&self) -> PathBuf {
+        self.notes().join("forecast")
+    }
+
+    /// The data partition.
+    pub fn data(&self) -> PathBuf {
+        self.at("var/lib/varde")
     }
 
     /// `kvm` or `tcg`, as the probe of this boot found.

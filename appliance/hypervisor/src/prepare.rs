@@ -145,7 +145,7 @@ pub fn run(name: &str, paths: &Paths) -> Result<(), Error> {
 fn become_qemu(name: &str, paths: &Paths, stderr: &File) -> Result<(), Error> {
     let started = Started::read(paths, name).ok_or_else(|| Error::NotDeclared(name.to_owned()))?;
     let vm = started.vm;
-    disks::make(&vm, paths)?;
+    let chains = disks::make(&vm, &started.invocation, paths)?;
     let tap = identity::tap(name);
     // A place without the tap device has no network to join: a test's.
     let tap = paths
@@ -158,6 +158,7 @@ fn become_qemu(name: &str, paths: &Paths, stderr: &File) -> Result<(), Error> {
         &started.site,
         Accelerator::read(paths),
         tap.as_deref(),
+        &chains,
         paths,
     );
     let stderr = stderr
@@ -165,6 +166,12 @@ fn become_qemu(name: &str, paths: &Paths, stderr: &File) -> Result<(), Error> {
         .map_err(Error::file("share", &paths.stderr(name)))?;
     let error = Command::new(&paths.qemu).args(words).stderr(stderr).exec();
     Err(Error::file("run", &paths.qemu)(error))
+}
+
+/// `ExecStartPre=+` of the unit that works on a machine's disks: there may have been no start since the boot.
+pub fn place(name: &str, paths: &Paths) -> Result<(), Error> {
+    let (_, vm) = declared(name, paths)?;
+    place::directories(&vm, paths)
 }
 
 /// `ExecStop=`: the ladder, inside the unit's stop timeout.

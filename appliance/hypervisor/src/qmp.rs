@@ -11,7 +11,11 @@ mod command;
 mod tests;
 
 pub use client::{Client, DEFAULT_TIMEOUT, connect};
-pub use command::{Command, Continue, PowerDown, QueryStatus, Quit, RunState, Shutdown, Status, Stop};
+pub use command::{
+    BlockCommit, BlockdevAdd, BlockdevDel, Command, Continue, Job, JobCancel, JobComplete, JobDismiss,
+    JobFinalize, JobStatus, Node, PowerDown, QueryJobs, QueryNodes, QueryStatus, Quit, RunState, Shutdown,
+    Status, Stop, Transaction,
+};
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -4,6 +4,7 @@ use tokio::sync::mpsc;
 use varde_bus::caller::Caller;
 use varde_bus::hypervisor::{PATH, VmStatus, VmUsage};
 use varde_bus::record::Recorder;
+use varde_bus::snapshot::{Deed, Price, Snapshot, Storage};
 use varde_bus::{Failure, FailureKind, Verb};
 use varde_site::Text;
 use zbus::message::Header;
@@ -12,6 +13,7 @@ use zbus::{Connection, OwnedFd, interface};
 
 use crate::daemon::{End, Handle, Publication};
 use crate::paths::Paths;
+use crate::snapshots::{Keeper, News};
 use crate::usage;
 
 /// The interface as it stands on the bus.
@@ -19,32 +21,39 @@ use crate::usage;
 pub struct Hypervisor {
     handle: Handle,
     recorder: Recorder,
+    keeper: Keeper,
     paths: Paths,
 }
 
 impl Hypervisor {
-    pub async fn new(connection: &Connection, handle: Handle, paths: Paths) -> Result<Self, Failure> {
+    pub async fn new(
+        connection: &Connection,
+        handle: Handle,
+        keeper: Keeper,
+        paths: Paths,
+    ) -> Result<Self, Failure> {
         Ok(Self {
             handle,
+            keeper,
             recorder: Recorder::new(connection).await?,
             paths,
         })
     }
 
     /// Permission first, then the record of the beginning, the deed, and the record of its end.
-    async fn change<F>(
+    async fn change<F, T>(
         &self,
         call: Call<'_>,
         verb: Verb,
-        vm: &str,
+        subject: &str,
         why: &str,
         deed: impl FnOnce(Caller) -> F,
-    ) -> Result<(), Failure>
+    ) -> Result<T, Failure>
     where
-        F: Future<Output = Result<(), Failure>>,
+        F: Future<Output = Result<T, Failure>>,
     {
         let caller = call.permitted(verb).await?;
-        let begun = self.recorder.begin(&caller, verb, vm, why).await?;
+        let begun = self.recorder.begin(&caller, verb, subject, why).await?;
         let result = deed(caller).await;
         begun.end(result).await
     }
@@ -119,6 +128,7 @@ impl Hypervisor {
     ) -> Result<(), Failure> {
         let call = Call { connection, header };
         self.change(call, Verb::StartVm, vm, why, async |_| {
+            self.keeper.may_start(vm)?;
             self.handle.start(vm).await
         })
         .await
@@ -213,11 +223,130 @@ impl Hypervisor {
         self.handle.scrollback(vm).await
     }
 
+    async fn snapshots(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<Vec<Snapshot>, Failure> {
+        Call { connection, header }.permitted(Verb::ReadVm).await?;
+        self.keeper.list().await
+    }
+
+    async fn take_snapshot(
+        &self,
+        vms: Vec<String>,
+        keep: u64,
+        budget: u64,
+        why: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<String, Failure> {
+        let call = Call { connection, header };
+        let subject = vms.join(" ");
+        self.change(call, Verb::TakeSnapshot, &subject, why, async |caller| {
+            self.keeper.take(&vms, (keep, budget), &caller.name, why).await
+        })
+        .await
+    }
+
+    async fn price(
+        &self,
+        snapshot: &str,
+        deed: Deed,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<Price, Failure> {
+        Call { connection, header }.permitted(Verb::ReadVm).await?;
+        self.keeper.price(snapshot, deed).await
+    }
+
+    async fn roll_back_snapshot(
+        &self,
+        snapshot: &str,
+        why: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), Failure> {
+        let call = Call { connection, header };
+        if why.trim().is_empty() {
+            return Err(Failure::new(
+                FailureKind::Invalid,
+                "Å rulle tilbake krever en begrunnelse",
+                "To roll back needs a reason",
+            ));
+        }
+        self.change(call, Verb::RollBackSnapshot, snapshot, why, async |caller| {
+            let by = by("rullet den tilbake", "rolled it back", &caller, why);
+            self.keeper.roll_back(snapshot, by).await
+        })
+        .await
+    }
+
+    async fn merge_snapshot(
+        &self,
+        snapshot: &str,
+        quiet: bool,
+        why: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), Failure> {
+        let call = Call { connection, header };
+        self.change(call, Verb::MergeSnapshot, snapshot, why, async |_| {
+            self.keeper.merge(snapshot, quiet).await
+        })
+        .await
+    }
+
+    async fn cancel_merge(
+        &self,
+        snapshot: &str,
+        why: &str,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), Failure> {
+        let call = Call { connection, header };
+        self.change(call, Verb::CancelMerge, snapshot, why, async |_| {
+            self.keeper.cancel(snapshot).await
+        })
+        .await
+    }
+
+    async fn storage(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<Storage, Failure> {
+        Call { connection, header }.permitted(Verb::ReadVm).await?;
+        Ok(self.keeper.storage())
+    }
+
+    #[zbus(signal)]
+    async fn snapshots_changed(emitter: &SignalEmitter<'_>) -> zbus::Result<()>;
+
     #[zbus(signal)]
     async fn changed(emitter: &SignalEmitter<'_>, vm: VmStatus) -> zbus::Result<()>;
 
     #[zbus(signal)]
     async fn removed(emitter: &SignalEmitter<'_>, name: String) -> zbus::Result<()>;
+}
+
+/// Carries what the keeper of snapshots has to tell, until it ends.
+pub async fn tell(connection: &Connection, mut news: mpsc::UnboundedReceiver<News>) -> Result<(), Failure> {
+    let emitter = SignalEmitter::new(connection, PATH)?;
+    let recorder = Recorder::new(connection).await?;
+    while let Some(one) = news.recv().await {
+        match one {
+            News::Changed => Hypervisor::snapshots_changed(&emitter).await?,
+            News::Incident { vm, detail } => {
+                eprintln!("{vm}: {detail}");
+                let verb = "snapshot.failed";
+                if let Err(failure) = recorder.event("varde-hypervisord", verb, &vm, &detail.en).await {
+                    eprintln!("{vm}: {verb} is not in the record: {failure}");
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Carries what the heart publishes to the bus and to the record, until the heart ends.

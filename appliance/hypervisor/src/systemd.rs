@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
-use varde_bus::Failure;
+use varde_bus::{Failure, FailureKind};
 use varde_site::Text;
 use zbus::export::futures_core::Stream;
 use zbus::message::Type;
@@ -87,13 +87,7 @@ impl Systemd {
             .path_namespace(UNIT_PATH)
             .build()?;
         let stream = MessageStream::for_match_rule(rule, connection, NonZeroUsize::new(1024)).await?;
-        let rule = MatchRule::builder()
-            .msg_type(Type::Signal)
-            .sender(SERVICE)
-            .interface("org.freedesktop.systemd1.Manager")
-            .member("JobRemoved")
-            .build()?;
-        let jobs = MessageStream::for_match_rule(rule, connection, NonZeroUsize::new(1024)).await?;
+        let jobs = MessageStream::for_match_rule(job_removed()?, connection, NonZeroUsize::new(1024)).await?;
         let (sender, news) = mpsc::unbounded_channel();
         let systemd = Self {
             connection: connection.clone(),
@@ -174,6 +168,57 @@ impl Units for Systemd {
             Ok(())
         })
     }
+
+    fn work<'a>(&'a self, vm: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            // Listened to before the start, so that no end falls between.
+            let mut ends =
+                MessageStream::for_match_rule(job_removed()?, &self.connection, NonZeroUsize::new(1024))
+                    .await?;
+            let unit = identity::disk_unit(vm);
+            let job = self.manager.start_unit(&unit, "replace").await?;
+            while let Some(message) = next(&mut ends).await {
+                let body = message?.body();
+                let Ok((_, path, _, result)) = body.deserialize::<(u32, ObjectPath<'_>, &str, &str)>() else {
+                    continue;
+                };
+                if path.as_str() != job.as_str() {
+                    continue;
+                }
+                if result == "done" {
+                    return Ok(());
+                }
+                return Err(Failure::new(
+                    FailureKind::Failed,
+                    format!("Enheten {unit} mislyktes ({result}); loggen dens sier hvorfor"),
+                    format!("The unit {unit} failed ({result}); its log says why"),
+                ));
+            }
+            Err(Failure::new(
+                FailureKind::Unknown,
+                "Forbindelsen til systemd tok slutt",
+                "The connection to systemd ended",
+            ))
+        })
+    }
+
+    fn drop_work<'a>(&'a self, vm: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.manager
+                .stop_unit(&identity::disk_unit(vm), "replace")
+                .await?;
+            Ok(())
+        })
+    }
+}
+
+fn job_removed() -> zbus::Result<MatchRule<'static>> {
+    MatchRule::builder()
+        .msg_type(Type::Signal)
+        .sender(SERVICE)
+        .interface("org.freedesktop.systemd1.Manager")
+        .member("JobRemoved")
+        .build()
 }
 
 async fn watch(

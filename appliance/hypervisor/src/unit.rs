@@ -82,4 +82,8 @@ pub trait Units: Send + Sync + 'static {
     fn stop<'a>(&'a self, vm: &'a str) -> Answer<'a, ()>;
     /// SIGKILL to QEMU.
     fn kill<'a>(&'a self, vm: &'a str) -> Answer<'a, ()>;
+    /// Has the errand that is written down for the machine's disks done, and answers when that has ended.
+    fn work<'a>(&'a self, vm: &'a str) -> Answer<'a, ()>;
+    /// Ends such work.
+    fn drop_work<'a>(&'a self, vm: &'a str) -> Answer<'a, ()>;
 }

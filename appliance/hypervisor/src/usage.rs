@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use varde_bus::hypervisor::{DiskStatus, VmUsage};
+use varde_disks::Chains;
 use varde_site::Vm;
 
 use crate::paths::Paths;
@@ -39,17 +40,32 @@ fn io(text: &str) -> (u64, u64) {
 }
 
 pub fn disks(vm: &Vm, paths: &Paths) -> Vec<DiskStatus> {
+    let directory = paths.disks(&vm.name);
+    // What cannot be read is told when it is needed: at the start.
+    let chains = varde_disks::read(&directory).unwrap_or_default();
     vm.disks
         .iter()
         .map(|disk| DiskStatus {
             name: disk.name.clone(),
             image: disk.image.clone().unwrap_or_default(),
             size: disk.size,
-            // A block of stat(2) is 512 bytes. No file yet: nothing used.
-            used: fs::metadata(paths.disk(&vm.name, &disk.name))
-                .map_or(0, |metadata| metadata.blocks() * 512),
+            used: layers(&chains, &disk.name)
+                .iter()
+                // A block of stat(2) is 512 bytes. No file yet: nothing used.
+                .map(|file| {
+                    fs::symlink_metadata(directory.join(file)).map_or(0, |metadata| metadata.blocks() * 512)
+                })
+                .sum(),
         })
         .collect()
+}
+
+/// Files of a disk; one that is not written down anywhere is a file of its own.
+fn layers(chains: &Chains, disk: &str) -> Vec<String> {
+    chains
+        .disks
+        .get(disk)
+        .map_or_else(|| vec![format!("{disk}.qcow2")], |chain| chain.layers.clone())
 }
 
 #[cfg(test)]

@@ -24,7 +24,8 @@ pub use finding::Finding;
 pub use hashes::{filled, masked};
 pub use identity::{ACCOUNT_UIDS, VM_UIDS, mac, mac_text};
 pub use model::{
-    Account, Check, CheckKind, Disk, Firmware, Language, Limits, Role, Site, SiteInfo, Vm, Zone, ZoneAddress,
+    Account, Check, CheckKind, Disk, Firmware, Language, Limits, QuietHours, Role, Site, SiteInfo, Vm, Zone,
+    ZoneAddress,
 };
 pub use network::Network;
 pub use parse::{Kept, LONGEST_FILE, parse, parse_keeping, readable};

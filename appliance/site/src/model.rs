@@ -35,8 +35,35 @@ pub struct SiteInfo {
     pub downtime_cost: u64,
     /// The console locks after so many seconds without a key.
     pub idle_lock: u64,
+    /// When work that can wait is done: snapshots are merged.
+    pub quiet_hours: QuietHours,
     /// Time servers, best first. None: those that a DHCP server outside names.
     pub ntp: Vec<IpAddr>,
+}
+
+/// `quiet_hours = "01:00-05:00"`, in the site's time zone; minutes since midnight. The end does not belong to it, and may
+/// be on the next day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuietHours {
+    pub from: u16,
+    pub to: u16,
+}
+
+impl QuietHours {
+    /// Whether this minute of the day is quiet.
+    pub fn hold(self, minute: u16) -> bool {
+        if self.from <= self.to {
+            (self.from..self.to).contains(&minute)
+        } else {
+            minute >= self.from || minute < self.to
+        }
+    }
+}
+
+impl Default for QuietHours {
+    fn default() -> Self {
+        Self { from: 60, to: 300 }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

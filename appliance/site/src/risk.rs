@@ -50,6 +50,7 @@ pub fn risks(from: &Site, to: &Site) -> Vec<Risk> {
         timezone,
         downtime_cost: _,
         idle_lock: _,
+        quiet_hours: _,
         ntp,
     } = site;
     let gate = |database: &Database| {

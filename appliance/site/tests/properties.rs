@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use proptest::prelude::*;
 use varde_site::{
-    Account, Check, CheckKind, Disk, Firmware, Language, Limits, Role, Site, SiteInfo, Vm, Zone, ZoneAddress,
-    filled, masked, parse,
+    Account, Check, CheckKind, Disk, Firmware, Language, Limits, QuietHours, Role, Site, SiteInfo, Vm, Zone,
+    ZoneAddress, filled, masked, parse,
 };
 
 const HASH: &str = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7";
@@ -31,13 +31,17 @@ fn write(site: &Site) -> String {
     let language = if info.language == Language::Nb { "nb" } else { "en" };
     writeln!(
         text,
-        "name = {}\ntitle = {}\ncounties = {}\nlanguage = \"{language}\"\ntimezone = {}\ndowntime_cost = {}\nidle_lock = \"{} s\"\nntp = {}",
+        "name = {}\ntitle = {}\ncounties = {}\nlanguage = \"{language}\"\ntimezone = {}\ndowntime_cost = {}\nidle_lock = \"{} s\"\nquiet_hours = \"{:02}:{:02}-{:02}:{:02}\"\nntp = {}",
         quoted(&info.name),
         quoted(&info.title),
         list(&info.counties),
         quoted(&info.timezone),
         info.downtime_cost,
         info.idle_lock,
+        info.quiet_hours.from / 60,
+        info.quiet_hours.from % 60,
+        info.quiet_hours.to / 60,
+        info.quiet_hours.to % 60,
         list(&info.ntp.iter().map(ToString::to_string).collect::<Vec<_>>())
     )
     .unwrap();
@@ -252,6 +256,7 @@ prop_compose! {
         timezone in proptest::sample::select(vec!["Europe/Oslo", "UTC", "Arctic/Longyearbyen"]),
         downtime_cost in 0u64..=1_000_000_000,
         idle_lock in 30u64..=86_400,
+        (from, to) in (0u16..1440, 0u16..1440).prop_filter("not at once", |(from, to)| from != to),
         ntp in proptest::collection::btree_set(time_server(), 0..4),
         admin in title(),
         operator in proptest::option::of(title()),
@@ -267,6 +272,7 @@ prop_compose! {
         Site {
             site: SiteInfo {
                 name, title, downtime_cost, idle_lock,
+                quiet_hours: QuietHours { from, to },
                 counties: counties.into_iter().collect(),
                 ntp: ntp.into_iter().collect(),
                 language: if english { Language::En } else { Language::Nb },

@@ -171,6 +171,10 @@ impl Intent {
         | Action::ForceOffVm { why, .. }
         | Action::PauseVm { why, .. }
         | Action::ResumeVm { why, .. }
+        | Action::TakeSnapshot { why, .. }
+        | Action::RollBackSnapshot { why, .. }
+        | Action::MergeSnapshot { why, .. }
+        | Action::CancelMerge { why, .. }
         | Action::ApplySite { why, .. }
         | Action::RollBackSite { why, .. }
         | Action::ConfirmSite { why, .. }

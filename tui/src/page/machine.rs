@@ -3,6 +3,7 @@
 use varde_bus::hypervisor::{CheckState, VmStatus};
 
 use super::machines::{picked, role_of};
+use super::snapshots;
 use crate::canvas::{Canvas, Role};
 use crate::format;
 use crate::state::State;
@@ -104,6 +105,9 @@ pub fn lines(state: &State, vm: &VmStatus) -> Vec<Line> {
             image,
         );
         line(if place == 0 { words.disks() } else { "" }, Role::Plain, text);
+    }
+    for (place, (role, text)) in snapshots::lines(state, &vm.name).into_iter().enumerate() {
+        line(if place == 0 { words.snapshots() } else { "" }, role, text);
     }
     lines
 }

@@ -68,6 +68,9 @@ pub fn open(state: &mut State) -> Vec<Effect> {
 }
 
 pub fn command(state: &mut State, cmd: &Cmd) -> Vec<Effect> {
+    if let Some(effects) = super::snapshots::command(state, cmd) {
+        return effects;
+    }
     let Some((mut place, vm)) = picked(state).map(|(place, vm)| (place, vm.clone())) else {
         state.machines.detail = false;
         return Vec::new();

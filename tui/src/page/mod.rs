@@ -7,6 +7,7 @@ pub mod machines;
 pub mod overview;
 pub mod record;
 pub mod site;
+pub mod snapshots;
 
 use serde::{Deserialize, Serialize};
 

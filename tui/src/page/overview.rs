@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use varde_bus::host::Severity;
 use varde_bus::hypervisor::{VmState, VmStatus};
 
-use super::{PageId, machines, record, site};
+use super::{PageId, machines, record, site, snapshots};
 use crate::canvas::{Canvas, Role};
 use crate::command::Cmd;
 use crate::event::Effect;
@@ -110,6 +110,11 @@ fn wrong(state: &State, canvas: &mut Canvas, limit: u16) -> u16 {
             format!("{}. {}", state.say(&problem.text), state.say(&problem.remedy)),
         ));
     }
+    lines.extend(
+        snapshots::problems(state)
+            .into_iter()
+            .map(|text| (Role::Warning, text)),
+    );
     let troubled = troubled(state);
     if lines.is_empty() && troubled.is_empty() {
         let all_loaded = state.data.vms.value.is_some() && state.data.host.value.is_some();

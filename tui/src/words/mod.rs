@@ -7,6 +7,7 @@ mod common;
 mod databases;
 mod keys;
 mod pages;
+mod snapshots;
 
 use varde_bus::{Language, Text};
 

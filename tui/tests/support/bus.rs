@@ -16,6 +16,7 @@ use varde_bus::audit::{Record, Verdict};
 use varde_bus::host::{HostStatus, LogLine, LogQuery};
 use varde_bus::hypervisor::{VmState, VmStatus, VmUsage};
 use varde_bus::site::{Generation, SiteSummary, TrialStatus};
+use varde_bus::snapshot::{Snapshot, Storage};
 use varde_bus::{Failure, FailureKind, Finding, audit, host, hypervisor, site};
 use zbus::Connection;
 use zbus::object_server::SignalEmitter;
@@ -57,6 +58,14 @@ impl Hypervisor {
 impl Hypervisor {
     fn list(&self) -> Vec<VmStatus> {
         self.vms.clone()
+    }
+
+    fn snapshots(&self) -> Vec<Snapshot> {
+        fixtures::snapshots()
+    }
+
+    fn storage(&self) -> Storage {
+        fixtures::STORAGE
     }
 
     fn usage(&self, _vm: &str) -> VmUsage {

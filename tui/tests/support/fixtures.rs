@@ -5,6 +5,7 @@ use varde_bus::dbrestart::{DatabaseState, DatabaseStatus, InUse, PlannedRun, Run
 use varde_bus::host::{HostStatus, LogLine, LogQuery, Problem, Severity};
 use varde_bus::hypervisor::{CheckState, CheckStatus, DiskStatus, VmState, VmStatus, VmUsage};
 use varde_bus::site::{Generation, Probe, ProbeState, SiteSummary, TrialStatus};
+use varde_bus::snapshot::{Deed, Price, Progress, Snapshot, SnapshotState, Storage};
 use varde_bus::{Finding, Text};
 
 /// 2026-11-22 01:14:05 UTC: a quarter past two at night in Oslo.
@@ -210,6 +211,57 @@ pub fn records() -> Vec<Record> {
         record(2, 40 * MINUTE, "kari", "site.apply", "2", "done", 1),
         apply,
     ]
+}
+
+/// One of the machine `web`.
+pub fn snapshots() -> Vec<Snapshot> {
+    vec![Snapshot {
+        id: "web-3".into(),
+        machines: vec!["web".into()],
+        missing: Vec::new(),
+        taken: NOW - 25 * MINUTE,
+        by: "kari".into(),
+        why: "Oppgradering til 4.2".into(),
+        expires: NOW + 7 * 24 * 60 * MINUTE,
+        budget: 10 << 30,
+        used: 34 << 20,
+        quiesced: true,
+        state: SnapshotState::Kept,
+        progress: Progress::default(),
+        problem: Text::default(),
+    }]
+}
+
+pub const STORAGE: Storage = Storage {
+    total: 40 << 30,
+    free: 12 << 30,
+    full_at: 0,
+};
+
+pub fn price(deed: Deed) -> Price {
+    let (lost, lost_since, text) = match deed {
+        Deed::RollBack => (
+            34 << 20,
+            NOW - 25 * MINUTE,
+            Text::new(
+                "Alt som web har skrevet siden øyeblikksbildet, går tapt for godt.",
+                "Everything that web wrote since the snapshot is lost for good.",
+            ),
+        ),
+        Deed::Merge => (
+            0,
+            0,
+            Text::new("Veien tilbake er borte.", "The way back is gone."),
+        ),
+    };
+    Price {
+        possible: true,
+        seconds: 9,
+        lost,
+        lost_since,
+        undo_until: 0,
+        text,
+    }
 }
 
 pub const USAGE: VmUsage = VmUsage {

@@ -229,6 +229,8 @@ impl Fake {
     fn answer(&self, ask: &Ask) -> Answer {
         match ask {
             Ask::Vms => Answer::Vms(fixtures::vms()),
+            Ask::Snapshots => Answer::Snapshots(fixtures::snapshots(), fixtures::STORAGE),
+            Ask::Price { deed, .. } => Answer::Price(fixtures::price(*deed)),
             Ask::Usage(_) => Answer::Usage(fixtures::USAGE),
             Ask::Host => Answer::Host(fixtures::host()),
             Ask::Site => Answer::Site(fixtures::site()),

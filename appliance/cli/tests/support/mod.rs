@@ -18,6 +18,7 @@ use varde_bus::host::{self, HostStatus, LogLine, LogQuery, Problem, Severity};
 use varde_bus::hypervisor::{self, DiskStatus, VmState, VmStatus, VmUsage};
 use varde_bus::record::Recorder;
 use varde_bus::site::{self, Generation, Probe, ProbeState, SiteSummary, TrialStatus};
+use varde_bus::snapshot::{Deed, Price, Progress, Snapshot, SnapshotState, Storage};
 use varde_bus::testing::PrivateBus;
 use varde_bus::{Failure, FailureKind, Finding, Text, Verb};
 use zbus::message::Header;
@@ -304,6 +305,115 @@ impl Hypervisor {
         let (guest, client) = UnixStream::pair().unwrap();
         *self.guest.lock().unwrap() = Some(guest);
         Ok((std::os::fd::OwnedFd::from(client).into(), b"db login: ".to_vec()))
+    }
+
+    async fn snapshots(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<Vec<Snapshot>, Failure> {
+        Self::read(connection, header, Verb::ReadVm).await?;
+        Ok(vec![Snapshot {
+            id: "db-1".into(),
+            machines: vec!["db".into()],
+            missing: Vec::new(),
+            taken: NOON,
+            by: "kari".into(),
+            why: "oppgradering".into(),
+            expires: NOON,
+            budget: 10 << 30,
+            used: 3 << 20,
+            quiesced: true,
+            state: SnapshotState::Kept,
+            progress: Progress::default(),
+            problem: Text::new("Utløpt", "Expired"),
+        }])
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the shape is the bus's")]
+    async fn take_snapshot(
+        &self,
+        vms: Vec<String>,
+        keep: u64,
+        budget: u64,
+        why: String,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+    ) -> Result<String, Failure> {
+        let call = (connection, header, emitter);
+        self.change(Verb::TakeSnapshot, &vms[0], &why, &[], call).await?;
+        assert_eq!((keep, budget), (3 * 86_400, 20 << 30));
+        Ok("db-2".into())
+    }
+
+    async fn price(
+        &self,
+        _snapshot: String,
+        deed: Deed,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<Price, Failure> {
+        Self::read(connection, header, Verb::ReadVm).await?;
+        let lost = if deed == Deed::RollBack { 3 << 20 } else { 0 };
+        Ok(Price {
+            possible: true,
+            seconds: 9,
+            lost,
+            lost_since: NOON,
+            undo_until: 0,
+            text: Text::same("word ".repeat(40)),
+        })
+    }
+
+    async fn roll_back_snapshot(
+        &self,
+        _snapshot: String,
+        why: String,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+    ) -> Result<(), Failure> {
+        let call = (connection, header, emitter);
+        self.change(Verb::RollBackSnapshot, "db", &why, &[], call).await
+    }
+
+    async fn merge_snapshot(
+        &self,
+        _snapshot: String,
+        _quiet: bool,
+        why: String,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+    ) -> Result<(), Failure> {
+        let call = (connection, header, emitter);
+        self.change(Verb::MergeSnapshot, "db", &why, &[], call).await
+    }
+
+    async fn cancel_merge(
+        &self,
+        _snapshot: String,
+        why: String,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+    ) -> Result<(), Failure> {
+        let call = (connection, header, emitter);
+        self.change(Verb::CancelMerge, "db", &why, &[], call).await
+    }
+
+    async fn storage(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<Storage, Failure> {
+        Self::read(connection, header, Verb::ReadVm).await?;
+        Ok(Storage {
+            total: 40 << 30,
+            free: 12 << 30,
+            full_at: NOON,
+        })
     }
 
     async fn scrollback(

@@ -68,7 +68,13 @@ fn a_snapshot_puts_an_overlay_on_every_disk_and_a_rollback_drops_it_and_every_ne
 #[test]
 fn a_chain_does_not_grow_deeper_than_three() {
     let two = carry_out(&carry_out(&two_disks(), &taking("1", false)), &taking("2", true));
-    let two = carry_out(&two, &Order::Conclude);
+    let two = carry_out(
+        &two,
+        &Order::Conclude {
+            taken: 7,
+            quiesced: true,
+        },
+    );
     let refusal = plan(&two, &taking("3", false)).unwrap_err();
     assert!(refusal.text().en.contains("2 snapshots already"), "{refusal}");
 }
@@ -169,7 +175,10 @@ fn orders() -> impl Strategy<Value = Vec<Order>> {
     let id = || prop_oneof![Just("1".to_owned()), Just("2".to_owned()), Just("3".to_owned())];
     let order = prop_oneof![
         (id(), any::<bool>()).prop_map(|(id, live)| taking(&id, live)),
-        Just(Order::Conclude),
+        Just(Order::Conclude {
+            taken: 7,
+            quiesced: true
+        }),
         Just(Order::Undo),
         id().prop_map(|id| Order::RollBack { id }),
         id().prop_map(|id| Order::Merge { id }),

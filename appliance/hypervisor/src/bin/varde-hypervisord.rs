@@ -12,7 +12,9 @@ use varde_hypervisor::daemon::{self, Handle};
 use varde_hypervisor::paths::Paths;
 use varde_hypervisor::service::{self, Hypervisor};
 use varde_hypervisor::site;
+use varde_hypervisor::snapshots::{Keeper, keep_watch};
 use varde_hypervisor::systemd::Systemd;
+use varde_hypervisor::unit::Units;
 use zbus::Connection;
 use zbus::export::futures_core::Stream;
 
@@ -34,7 +36,9 @@ async fn serve() -> Result<(), Failure> {
     let paths = Paths::from_environment();
     let connection = Connection::system().await?;
     let (systemd, unit_news) = Systemd::new(&connection).await?;
-    let (handle, publications) = daemon::spawn(paths.clone(), Arc::new(systemd), unit_news);
+    let units: Arc<dyn Units> = Arc::new(systemd);
+    let (handle, publications) = daemon::spawn(paths.clone(), Arc::clone(&units), unit_news);
+    let (keeper, news) = Keeper::new(handle.clone(), units, paths.clone());
 
     // Listened to before the first reading, so that no generation falls between.
     let activations = SiteProxy::new(&connection).await?.receive_activated().await?;
@@ -42,7 +46,7 @@ async fn serve() -> Result<(), Failure> {
     handle.settled(SETTLING).await;
     let following = follow_site(activations, handle.clone(), paths.clone());
 
-    let interface = Hypervisor::new(&connection, handle, paths).await?;
+    let interface = Hypervisor::new(&connection, handle, keeper.clone(), paths).await?;
     connection.object_server().at(PATH, interface).await?;
     connection.request_name(NAME).await?;
     // Without systemd there is nobody to tell.
@@ -53,7 +57,9 @@ async fn serve() -> Result<(), Failure> {
     let mut terminate = signal()?;
     tokio::select! {
         result = service::publish(&connection, publications) => result,
+        result = service::tell(&connection, news) => result,
         () = following => Ok(()),
+        () = keep_watch(keeper) => Ok(()),
         _ = terminate.recv() => Ok(()),
         () = connection.closed() => Ok(()),
     }

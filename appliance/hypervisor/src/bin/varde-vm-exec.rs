@@ -4,10 +4,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use varde_hypervisor::paths::Paths;
+use varde_hypervisor::snapshots::errand;
 use varde_hypervisor::systemd::Systemd;
 use varde_hypervisor::{Error, autostart, prepare, probe, site};
 
-const USAGE: &str = "varde-vm-exec prepare|run|stop|ended NAME, or varde-vm-exec probe|autostart";
+const USAGE: &str = "varde-vm-exec prepare|run|stop|ended|place|disks NAME, or varde-vm-exec probe|autostart";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -35,6 +36,8 @@ fn step(words: &[&str]) -> Result<(), Error> {
             Ok(())
         }
         ["ended", vm] => prepare::ended(vm, &paths),
+        ["place", vm] => prepare::place(vm, &paths),
+        ["disks", vm] => errand::carry_out(vm, &paths),
         ["probe"] => {
             // The unit sends this to where `run` looks.
             println!("{}", probe::probe(&paths));

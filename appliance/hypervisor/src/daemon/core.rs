@@ -9,7 +9,7 @@ use varde_bus::hypervisor::VmStatus;
 use varde_bus::{Failure, FailureKind};
 
 use super::link::LinkNews;
-use super::{Answer, Order, Publication};
+use super::{Answer, Line, Order, Publication};
 use crate::console::Console;
 use crate::machine::{Event, Machine};
 use crate::notes::Note;
@@ -154,6 +154,9 @@ impl Core {
             Order::Console(vm, answer) => {
                 let _ = answer.send(self.console(&vm));
             }
+            Order::Line(vm, answer) => {
+                let _ = answer.send(self.slot(&vm).map(line));
+            }
             Order::Scrollback(vm, answer) => {
                 let _ = answer.send(self.slot(&vm).map(|slot| slot.console.clone()));
             }
@@ -197,6 +200,17 @@ impl Core {
             checks: machine.checks().to_vec(),
             disks: usage::disks(vm, &self.paths),
         }
+    }
+}
+
+fn line(slot: &Slot) -> Line {
+    let machine = &slot.machine;
+    let (up, unit) = (machine.note().up_since, machine.unit().up_since);
+    Line {
+        vm: machine.running_as().clone(),
+        on: machine.holds_memory(),
+        qmp: slot.qmp.clone(),
+        boot: if up > 0 && unit > 0 { (up - unit).max(0) } else { 0 },
     }
 }
 

@@ -136,6 +136,14 @@ impl Units for Memory {
             Ok(())
         })
     }
+
+    fn work<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn drop_work<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// Answers the few commands that a quiet life takes.

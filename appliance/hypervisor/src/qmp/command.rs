@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Event;
 
@@ -51,6 +52,112 @@ command!(
     /// Lets the processors go on.
     Continue = "cont" -> Nothing
 );
+
+command!(
+    /// Work that goes on in the background.
+    QueryJobs = "query-jobs" -> Vec<Job>
+);
+
+macro_rules! command_with {
+    ($type:ident = $name:literal -> $answer:ty) => {
+        impl Command for $type {
+            const NAME: &'static str = $name;
+            type Answer = $answer;
+        }
+    };
+}
+
+/// Every image that is open, and every filter over one.
+#[derive(Debug, Serialize)]
+pub struct QueryNodes {
+    pub flat: bool,
+}
+command_with!(QueryNodes = "query-named-block-nodes" -> Vec<Node>);
+
+/// Opens an image; the options are those of its driver.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub struct BlockdevAdd(pub Value);
+command_with!(BlockdevAdd = "blockdev-add" -> Nothing);
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BlockdevDel {
+    pub node_name: String,
+}
+command_with!(BlockdevDel = "blockdev-del" -> Nothing);
+
+/// All of these at one instant, or none.
+#[derive(Debug, Serialize)]
+pub struct Transaction {
+    pub actions: Vec<Value>,
+}
+command_with!(Transaction = "transaction" -> Nothing);
+
+/// Writes what `device` holds into `base_node` while the guest goes on.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BlockCommit {
+    pub job_id: String,
+    pub device: String,
+    pub base_node: String,
+    pub auto_finalize: bool,
+    pub auto_dismiss: bool,
+}
+command_with!(BlockCommit = "block-commit" -> Nothing);
+
+macro_rules! of_a_job {
+    ($($(#[$doc:meta])* $type:ident = $name:literal),*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Serialize)]
+        pub struct $type {
+            pub id: String,
+        }
+        command_with!($type = $name -> Nothing);
+    )*};
+}
+of_a_job!(
+    /// Writes the rest and comes to an end.
+    JobComplete = "job-complete",
+    /// Puts into effect what a pending job has come to.
+    JobFinalize = "job-finalize",
+    JobCancel = "job-cancel",
+    /// Takes a concluded job off the list.
+    JobDismiss = "job-dismiss"
+);
+
+/// `BlockDeviceInfo`, as far as it is of use.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Node {
+    #[serde(rename = "node-name", default)]
+    pub name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Job {
+    pub id: String,
+    pub status: JobStatus,
+    /// Bytes, for work on blocks.
+    pub current_progress: u64,
+    pub total_progress: u64,
+    /// Why a concluded job has failed.
+    #[serde(default)]
+    pub error: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobStatus {
+    Running,
+    /// Everything is written; it goes on with what comes.
+    Ready,
+    /// It waits to be put into effect.
+    Pending,
+    Concluded,
+    #[serde(other)]
+    Other,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Status {

@@ -118,7 +118,8 @@ pub struct Processes {
     pub paths: Paths,
     vms: Arc<BTreeMap<String, Vm>>,
     views: Arc<Mutex<BTreeMap<String, UnitView>>>,
-    news: mpsc::UnboundedSender<UnitNews>,
+    news: Arc<Mutex<mpsc::UnboundedSender<UnitNews>>>,
+    workers: Arc<Mutex<BTreeMap<String, u32>>>,
 }
 
 impl Processes {
@@ -128,9 +129,17 @@ impl Processes {
             paths,
             vms: Arc::new(site.vms.iter().map(|vm| (vm.name.clone(), vm.clone())).collect()),
             views: Arc::default(),
-            news,
+            news: Arc::new(Mutex::new(news)),
+            workers: Arc::default(),
         };
         (processes, receiver)
+    }
+
+    /// Another daemon listens from now on.
+    pub fn listen(&self) -> mpsc::UnboundedReceiver<UnitNews> {
+        let (news, receiver) = mpsc::unbounded_channel();
+        *self.news.lock().expect("news") = news;
+        receiver
     }
 
     pub fn step(&self, step: &str, vm: &str, invocation: &str) -> Command {
@@ -159,7 +168,7 @@ impl Processes {
             not_started: None,
         };
         // Nobody listens while no daemon runs.
-        let _ = self.news.send(news);
+        let _ = self.news.lock().expect("news").send(news);
     }
 
     /// What the root step leaves for the machine's user.
@@ -276,6 +285,28 @@ impl Units for Processes {
     fn kill<'a>(&'a self, vm: &'a str) -> Answer<'a, ()> {
         Box::pin(async move {
             kill(self.pid(vm));
+            Ok(())
+        })
+    }
+
+    fn work<'a>(&'a self, vm: &'a str) -> Answer<'a, ()> {
+        let mut step = self.step("disks", vm, "");
+        Box::pin(async move {
+            let mut child = step.kill_on_drop(true).spawn().expect("a process");
+            self.workers
+                .lock()
+                .expect("workers")
+                .insert(vm.to_owned(), child.id().unwrap_or(0));
+            child.wait().await.expect("waited for");
+            self.workers.lock().expect("workers").remove(vm);
+            Ok(())
+        })
+    }
+
+    fn drop_work<'a>(&'a self, vm: &'a str) -> Answer<'a, ()> {
+        let worker = self.workers.lock().expect("workers").get(vm).copied();
+        Box::pin(async move {
+            worker.into_iter().for_each(kill);
             Ok(())
         })
     }

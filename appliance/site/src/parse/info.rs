@@ -6,7 +6,7 @@ use super::names::{self, LONGEST};
 use super::quantity;
 use super::reader::{Key, Reader, Table, Wrong, key};
 use super::words::{clip, instead_of};
-use crate::{Language, SiteInfo, Text};
+use crate::{Language, QuietHours, SiteInfo, Text};
 
 pub(super) const KEYS: &[Key] = &[
     key("name", "\"varde-telemark\""),
@@ -16,6 +16,7 @@ pub(super) const KEYS: &[Key] = &[
     key("timezone", "\"Europe/Oslo\""),
     key("downtime_cost", "50000"),
     key("idle_lock", "\"10 min\""),
+    key("quiet_hours", "\"01:00-05:00\""),
     key("ntp", "[\"192.0.2.123\"]"),
 ];
 
@@ -35,6 +36,7 @@ pub(super) fn read(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Option<Sit
     let idle_lock = table.parsed(reader, "idle_lock", |text| {
         quantity::time(text, &(30..=24 * 3600))
     });
+    let quiet_hours = table.parsed(reader, "quiet_hours", quiet_hours);
     let ntp = time_servers(reader, table);
     Some(SiteInfo {
         name: name?.value,
@@ -44,6 +46,7 @@ pub(super) fn read(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Option<Sit
         timezone: timezone.map_or_else(|| "Europe/Oslo".to_owned(), |at| at.value),
         downtime_cost: downtime_cost.map_or(DOWNTIME_COST, |at| at.value),
         idle_lock: idle_lock.map_or(IDLE_LOCK, |at| at.value),
+        quiet_hours: quiet_hours.map_or_else(QuietHours::default, |at| at.value),
         ntp,
     })
 }
@@ -60,6 +63,34 @@ fn language(text: &str) -> Result<Language, Wrong> {
             remedy: Some(instead_of(text, &["nb", "en"])),
         }),
     }
+}
+
+fn quiet_hours(text: &str) -> Result<QuietHours, Wrong> {
+    let minute = |text: &str| {
+        let (hours, minutes) = text.trim().split_once(':')?;
+        let (hours, minutes): (u16, u16) = (two_digits(hours)?, two_digits(minutes)?);
+        (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
+    };
+    text.split_once('-')
+        .and_then(|(from, to)| {
+            Some(QuietHours {
+                from: minute(from)?,
+                to: minute(to)?,
+            })
+        })
+        .filter(|quiet| quiet.from != quiet.to)
+        .ok_or_else(|| {
+            Wrong::new(
+                format!("«{}» er ikke to klokkeslett med bindestrek mellom", clip(text)),
+                format!("\"{}\" is not two times of day with a hyphen between", clip(text)),
+            )
+        })
+}
+
+fn two_digits(text: &str) -> Option<u16> {
+    (text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| text.parse().ok())
+        .flatten()
 }
 
 fn counties(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Vec<String> {

@@ -1,0 +1,693 @@
+//! Puts the work on files and what QEMU does in order: takes snapshots, rolls back, tells what there is.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use varde_bus::snapshot::{Deed, Price, Progress, Snapshot, SnapshotState};
+use varde_bus::{Failure, FailureKind};
+use varde_disks::{Chains, Keep, Order, Work};
+use varde_site::{Text, Vm};
+
+use super::errand;
+use super::freeze::{self, freeze};
+use super::live::Live;
+use super::price::price;
+use crate::daemon::{End, Handle, Line, now};
+use crate::paths::Paths;
+use crate::qmp::{Continue, DEFAULT_TIMEOUT, QueryStatus, Stop};
+use crate::unit::Units;
+
+/// A snapshot that nobody gave a time is kept so long, in seconds.
+const USUAL_KEEP: u64 = 7 * 24 * 3600;
+
+/// A snapshot that nobody gave a budget may grow so large, in bytes.
+const USUAL_BUDGET: u64 = 10 << 30;
+
+/// A machine whose power was cut is off within this.
+const OFF: Duration = Duration::from_secs(30);
+
+/// Between two looks at something that takes a while.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// What the world should hear of snapshots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    Changed,
+    /// Something went wrong that nobody waits for: for the record.
+    Incident {
+        vm: String,
+        detail: Text,
+    },
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Keeper {
+    pub(super) handle: Handle,
+    pub(super) paths: Paths,
+    pub(super) units: Arc<dyn Units>,
+    news: mpsc::UnboundedSender<News>,
+    busy: Arc<Mutex<BTreeMap<String, Busy>>>,
+}
+
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keeper").finish_non_exhaustive()
+    }
+}
+
+/// What is under way with one machine's disks.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Busy {
+    /// The snapshot that is being merged.
+    pub merging: Option<String>,
+    pub progress: Progress,
+    /// When that was told last.
+    pub told: Option<Instant>,
+    pub cancelled: bool,
+}
+
+/// Machines whose disks nobody else may work on, until it is dropped.
+pub(super) struct Hold {
+    keeper: Keeper,
+    vms: Vec<String>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut busy = self.keeper.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        for vm in &self.vms {
+            busy.remove(vm);
+        }
+        drop(busy);
+        self.keeper.changed();
+    }
+}
+
+/// One machine of those that a snapshot is taken of.
+struct Part {
+    vm: String,
+    /// It runs.
+    live: Option<Live>,
+    /// Its processors do, so that they have to be halted and let go.
+    ticking: bool,
+    /// What is written down once its overlays are whole.
+    prepared: Option<(Chains, varde_disks::Snapshot)>,
+}
+
+fn refused(nb: impl Into<String>, en: impl Into<String>) -> Failure {
+    Failure::new(FailureKind::Refused, nb, en)
+}
+
+impl Keeper {
+    pub fn new(handle: Handle, units: Arc<dyn Units>, paths: Paths) -> (Self, mpsc::UnboundedReceiver<News>) {
+        let (news, told) = mpsc::unbounded_channel();
+        let keeper = Self {
+            handle,
+            paths,
+            units,
+            news,
+            busy: Arc::default(),
+        };
+        (keeper, told)
+    }
+
+    pub(super) fn changed(&self) {
+        // Nobody listens in a daemon that is ending.
+        let _ = self.news.send(News::Changed);
+    }
+
+    pub(super) fn incident(&self, vm: &str, detail: Text) {
+        let vm = vm.to_owned();
+        let _ = self.news.send(News::Incident { vm, detail });
+    }
+
+    pub(super) fn hold(&self, vms: &[String], doing: &Busy) -> Result<Hold, Failure> {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(vm) = vms.iter().find(|vm| busy.contains_key(*vm)) {
+            return Err(in_use(vm));
+        }
+        for vm in vms {
+            busy.insert(vm.clone(), doing.clone());
+        }
+        Ok(Hold {
+            keeper: self.clone(),
+            vms: vms.to_vec(),
+        })
+    }
+
+    pub(super) fn with_busy<T>(&self, vm: &str, look: impl FnOnce(&mut Busy) -> T) -> Option<T> {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        busy.get_mut(vm).map(look)
+    }
+
+    pub(super) fn chains(&self, vm: &str) -> Result<Chains, Failure> {
+        varde_disks::read(&self.paths.disks(vm)).map_err(|error| crate::Error::from(error).into())
+    }
+
+    pub(super) async fn order(&self, vm: &str, order: &Order) -> Result<(), Failure> {
+        errand::send(vm, order, &*self.units, &self.paths).await
+    }
+
+    pub(super) fn live(line: &Line, vm: &str) -> Result<Option<Live>, Failure> {
+        match (&line.qmp, line.on) {
+            (_, false) => Ok(None),
+            (Some(client), true) => Ok(Some(Live {
+                vm: line.vm.clone(),
+                client: client.clone(),
+            })),
+            (None, true) => Err(refused(
+                format!("QEMU for {vm} svarer ikke akkurat nå; prøv igjen"),
+                format!("QEMU of {vm} does not answer just now; try again"),
+            )),
+        }
+    }
+
+    /// Whether its disks may be opened: not while files of them come and go.
+    pub fn may_start(&self, vm: &str) -> Result<(), Failure> {
+        self.with_busy(vm, |_| ()).map_or(Ok(()), |()| Err(in_use(vm)))
+    }
+
+    /// Takes one of these machines at one instant, and gives its name.
+    pub async fn take(
+        &self,
+        vms: &[String],
+        (keep, budget): (u64, u64),
+        by: &str,
+        why: &str,
+    ) -> Result<String, Failure> {
+        let mut vms = vms.to_vec();
+        vms.sort();
+        vms.dedup();
+        let Some(first) = vms.first().cloned() else {
+            return Err(Failure::new(
+                FailureKind::Invalid,
+                "Ingen maskin er nevnt",
+                "No machine is named",
+            ));
+        };
+        let _hold = self.hold(&vms, &Busy::default())?;
+        let mut parts = Vec::new();
+        for vm in &vms {
+            let live = Self::live(&self.handle.line(vm).await?, vm)?;
+            parts.push(Part {
+                vm: vm.clone(),
+                live,
+                ticking: false,
+                prepared: None,
+            });
+        }
+        let or = |value, usual| if value == 0 { usual } else { value };
+        let taken = now();
+        let keep = i64::try_from(or(keep, USUAL_KEEP).saturating_mul(1000)).unwrap_or(i64::MAX);
+        let snapshot = varde_disks::Snapshot {
+            id: format!("{first}-{}", self.chains(&first)?.next + 1),
+            taken,
+            by: by.to_owned(),
+            why: why.trim().to_owned(),
+            expires: taken.saturating_add(keep),
+            budget: or(budget, USUAL_BUDGET),
+            machines: vms,
+            quiesced: false,
+            keep: Keep::Kept,
+            overlays: BTreeMap::new(),
+        };
+        let id = snapshot.id.clone();
+        let prepared = match self.prepare(&mut parts, &snapshot).await {
+            Ok(()) => self.open(&parts).await,
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = prepared {
+            self.undo(&parts, &id).await;
+            return Err(failure);
+        }
+        let instant = Self::instant(&self.paths, &mut parts).await;
+        self.conclude(&parts, instant).await?;
+        Ok(id)
+    }
+
+    /// Makes the overlays of all of them.
+    async fn prepare(&self, parts: &mut [Part], snapshot: &varde_disks::Snapshot) -> Result<(), Failure> {
+        let mut making = JoinSet::new();
+        for part in parts.iter() {
+            let order = Order::Take {
+                snapshot: Box::new(snapshot.clone()),
+                live: part.live.is_some(),
+            };
+            let (keeper, vm) = (self.clone(), part.vm.clone());
+            making.spawn(async move { keeper.order(&vm, &order).await });
+        }
+        // All of them come to an end before the first failure is told.
+        let made = making.join_all().await;
+        made.into_iter().collect::<Result<Vec<()>, Failure>>()?;
+        for part in parts {
+            let chains = self.chains(&part.vm)?;
+            if let Some(Work::Pivot { snapshot }) = &chains.work {
+                part.prepared = Some((chains.clone(), (**snapshot).clone()));
+            }
+        }
+        Ok(())
+    }
+
+    async fn open(&self, parts: &[Part]) -> Result<(), Failure> {
+        for part in parts {
+            if let (Some(live), Some((_, snapshot))) = (&part.live, &part.prepared) {
+                live.open(snapshot, &self.paths)
+                    .await
+                    .map_err(crate::Error::from)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// As if it had never been begun.
+    async fn undo(&self, parts: &[Part], id: &str) {
+        for part in parts {
+            if let (Some(live), Some((_, snapshot))) = (&part.live, &part.prepared)
+                && let Err(error) = live.has_moved(snapshot).await
+            {
+                eprintln!("{}: {error}", part.vm);
+            }
+            let Ok(chains) = self.chains(&part.vm) else {
+                continue;
+            };
+            let order = if chains.snapshot(id).is_some() {
+                Order::RollBack { id: id.to_owned() }
+            } else if chains.work.is_some() {
+                Order::Undo
+            } else {
+                continue;
+            };
+            if let Err(failure) = self.order(&part.vm, &order).await {
+                eprintln!("{}: {failure}; undone at its next start", part.vm);
+            }
+        }
+    }
+
+    /// The instant itself. Gives when it was, and whether the guests held still all through it.
+    async fn instant(paths: &Paths, parts: &mut [Part]) -> (i64, bool) {
+        let sockets = parts
+            .iter()
+            .filter(|part| part.live.is_some())
+            .map(|part| paths.agent(&part.vm))
+            .collect::<Vec<_>>();
+        let any = !sockets.is_empty();
+        let frozen = freeze(sockets).await;
+        let several = parts.len() > 1;
+        if several {
+            // One instant for all of them: no guest sees what another one did after it.
+            each(parts, async |live, _| {
+                let status = live.client.execute(&QueryStatus {}, DEFAULT_TIMEOUT).await;
+                let ticking = status.is_ok_and(|status| status.running);
+                if ticking {
+                    log(&live.vm, &live.client.execute(&Stop {}, DEFAULT_TIMEOUT).await);
+                }
+                ticking
+            })
+            .await;
+        }
+        let bound = if frozen.whole {
+            frozen.until.saturating_duration_since(Instant::now())
+        } else {
+            DEFAULT_TIMEOUT
+        };
+        let mut moving = JoinSet::new();
+        for part in parts.iter() {
+            if let (Some(live), Some((chains, snapshot))) = (part.live.clone(), part.prepared.clone()) {
+                moving.spawn(async move { log(&live.vm, &live.pivot(&chains, &snapshot, bound).await) });
+            }
+        }
+        let moved = moving.join_all().await.into_iter().all(|moved| moved);
+        let taken = now();
+        let quiesced = any && frozen.whole && moved && Instant::now() < frozen.until;
+        if several {
+            each(parts, async |live, ticking| {
+                if ticking {
+                    log(
+                        &live.vm,
+                        &live.client.execute(&Continue {}, DEFAULT_TIMEOUT).await,
+                    );
+                }
+                ticking
+            })
+            .await;
+        }
+        if !frozen.release().await {
+            eprintln!("a guest did not say that it goes on; it is asked again for some minutes");
+        }
+        (taken, quiesced)
+    }
+
+    /// Writes down what came of it. What QEMU did is asked for: no answer says nothing.
+    async fn conclude(&self, parts: &[Part], (taken, quiesced): (i64, bool)) -> Result<(), Failure> {
+        let mut not_moved = Vec::new();
+        for part in parts {
+            let (Some(live), Some((_, snapshot))) = (&part.live, &part.prepared) else {
+                continue;
+            };
+            if self
+                .settle_pivot(&part.vm, live, snapshot, Some((taken, quiesced)))
+                .await?
+            {
+                continue;
+            }
+            not_moved.push(part.vm.clone());
+        }
+        if not_moved.is_empty() {
+            return Ok(());
+        }
+        let names = not_moved.join(", ");
+        Err(Failure::new(
+            FailureKind::Failed,
+            format!("QEMU for {names} tok ikke øyeblikksbildet; der er alt som før. De andre har det"),
+            format!("QEMU of {names} did not take the snapshot; there all is as before. The others have it"),
+        ))
+    }
+
+    /// Makes the files follow what QEMU did; true if it has moved on to the overlays.
+    pub(super) async fn settle_pivot(
+        &self,
+        vm: &str,
+        live: &Live,
+        snapshot: &varde_disks::Snapshot,
+        known: Option<(i64, bool)>,
+    ) -> Result<bool, Failure> {
+        let moved = live.has_moved(snapshot).await.map_err(crate::Error::from)?;
+        let (taken, quiesced) = known.unwrap_or((snapshot.taken, false));
+        if moved {
+            self.order(vm, &Order::Conclude { taken, quiesced }).await?;
+        } else {
+            self.order(vm, &Order::Undo).await?;
+        }
+        Ok(moved)
+    }
+
+    /// Takes the machines of a snapshot back to it. Those that are on lose their power, and start again.
+    pub async fn roll_back(&self, id: &str, by: Text) -> Result<(), Failure> {
+        let snapshot = self.find(id).await?;
+        if !matches!(snapshot.state, SnapshotState::Kept | SnapshotState::Quiet) {
+            return Err(refused(
+                format!("{id} er alt delvis slått sammen: veien tilbake finnes ikke lenger"),
+                format!("{id} has been merged in part already: there is no way back any more"),
+            ));
+        }
+        let hold = self.hold(&snapshot.machines, &Busy::default())?;
+        let mut lines = Vec::new();
+        for vm in &snapshot.machines {
+            lines.push((vm.clone(), self.handle.line(vm).await?));
+        }
+        let running: Vec<&Vm> = lines
+            .iter()
+            .filter(|(_, line)| line.on)
+            .map(|(_, line)| &line.vm)
+            .collect();
+        for vm in &running {
+            self.handle.end(&vm.name, End::Power, by.clone()).await?;
+        }
+        let mut result = Ok(());
+        for vm in &running {
+            result = result.and(self.until_off(&vm.name).await);
+        }
+        if result.is_ok() {
+            for (vm, _) in &lines {
+                result = result.and(self.order(vm, &Order::RollBack { id: id.to_owned() }).await);
+            }
+        }
+        drop(hold);
+        // Whatever came of it, what ran runs again.
+        for vm in by_dependency(&running) {
+            result = result.and(self.handle.start(vm).await);
+        }
+        result
+    }
+
+    async fn until_off(&self, vm: &str) -> Result<(), Failure> {
+        let end = Instant::now() + OFF;
+        loop {
+            if !self.handle.line(vm).await?.on {
+                return Ok(());
+            }
+            if Instant::now() >= end {
+                return Err(Failure::new(
+                    FailureKind::Failed,
+                    format!(
+                        "{vm} er fortsatt på {} s etter at strømmen ble kuttet; ingenting er rullet tilbake",
+                        OFF.as_secs()
+                    ),
+                    format!(
+                        "{vm} is still on {} s after its power was cut; nothing was rolled back",
+                        OFF.as_secs()
+                    ),
+                ));
+            }
+            sleep(LOOK_AGAIN / 4).await;
+        }
+    }
+
+    /// What there is, the oldest first.
+    pub async fn list(&self) -> Result<Vec<Snapshot>, Failure> {
+        let mut all: BTreeMap<String, Snapshot> = BTreeMap::new();
+        for status in self.handle.list().await? {
+            let vm = status.name;
+            let chains = match self.chains(&vm) {
+                Ok(chains) => chains,
+                Err(failure) => {
+                    eprintln!("{vm}: {failure}");
+                    continue;
+                }
+            };
+            let used: Vec<u64> = chains.snapshots.iter().map(|one| self.used(&vm, one)).collect();
+            for (place, one) in chains.snapshots.iter().enumerate() {
+                let entry = all.entry(one.id.clone()).or_insert_with(|| shown(one));
+                entry.machines.push(vm.clone());
+                entry.missing.retain(|missing| *missing != vm);
+                // What was written to a newer one was written since as well.
+                entry.used += used[place..].iter().sum::<u64>();
+                entry.state = worse(entry.state, state_of(one.keep));
+                if let Some(busy) = self.with_busy(&vm, |busy| busy.clone())
+                    && busy.merging.as_deref() == Some(&one.id)
+                {
+                    entry.progress = busy.progress;
+                }
+            }
+        }
+        let mut all: Vec<Snapshot> = all.into_values().collect();
+        for snapshot in &mut all {
+            snapshot.problem = problem(snapshot, now());
+        }
+        all.sort_by_key(|snapshot| snapshot.taken);
+        Ok(all)
+    }
+
+    /// Bytes that its overlays take.
+    pub(super) fn used(&self, vm: &str, snapshot: &varde_disks::Snapshot) -> u64 {
+        let directory = self.paths.disks(vm);
+        snapshot
+            .overlays
+            .values()
+            .map(|file| blocks(&directory.join(file)))
+            .sum()
+    }
+
+    pub(super) async fn find(&self, id: &str) -> Result<Snapshot, Failure> {
+        self.list()
+            .await?
+            .into_iter()
+            .find(|snapshot| snapshot.id == id)
+            .ok_or_else(|| {
+                Failure::new(
+                    FailureKind::NotFound,
+                    format!("Det finnes ikke noe øyeblikksbilde {id}"),
+                    format!("There is no snapshot {id}"),
+                )
+            })
+    }
+
+    pub async fn price(&self, id: &str, deed: Deed) -> Result<Price, Failure> {
+        let snapshot = self.find(id).await?;
+        let (mut running, mut boot) = (0, 0);
+        for vm in &snapshot.machines {
+            let line = self.handle.line(vm).await?;
+            running += u64::from(line.on);
+            boot = boot.max(line.boot);
+        }
+        Ok(price(deed, &snapshot, running, boot))
+    }
+
+    /// An earlier daemon may have left the guest frozen. Nothing waits for it: a guest without an agent never says that
+    /// it is not.
+    pub(super) fn thaw(&self, vm: &str) {
+        let socket = self.paths.agent(vm);
+        tokio::spawn(async move { freeze::thaw(None, &socket).await });
+    }
+}
+
+fn in_use(vm: &str) -> Failure {
+    refused(
+        format!(
+            "Det arbeides med diskene til {vm}: et øyeblikksbilde tas, rulles tilbake eller slås sammen. Vent, eller avlys det"
+        ),
+        format!(
+            "The disks of {vm} are being worked on: a snapshot is taken, rolled back or merged. Wait, or cancel it"
+        ),
+    )
+}
+
+/// Does the same with every machine that runs, at once, and notes what comes of it as `ticking`.
+async fn each(parts: &mut [Part], deed: impl AsyncFn(Live, bool) -> bool) {
+    for part in parts {
+        if let Some(live) = part.live.clone() {
+            part.ticking = deed(live, part.ticking).await;
+        }
+    }
+}
+
+/// True if it was done.
+fn log<T>(vm: &Vm, result: &Result<T, crate::qmp::Error>) -> bool {
+    if let Err(error) = result {
+        eprintln!("{}: {error}", vm.name);
+    }
+    result.is_ok()
+}
+
+/// A block of stat(2) is 512 bytes. No file: nothing used.
+pub(super) fn blocks(path: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::symlink_metadata(path).map_or(0, |metadata| metadata.blocks() * 512)
+}
+
+/// Those that others start after come first.
+fn by_dependency<'a>(vms: &[&'a Vm]) -> Vec<&'a str> {
+    let mut ordered: Vec<&str> = Vec::new();
+    let mut left: Vec<&Vm> = vms.to_vec();
+    while !left.is_empty() {
+        let waits = |vm: &&Vm| {
+            vm.after
+                .iter()
+                .any(|name| left.iter().any(|other| other.name == *name))
+        };
+        let (later, next): (Vec<&Vm>, Vec<&Vm>) = left.iter().partition(|vm| waits(vm));
+        if next.is_empty() {
+            // A ring, which site.toml cannot have.
+            ordered.extend(later.iter().map(|vm| vm.name.as_str()));
+            break;
+        }
+        ordered.extend(next.iter().map(|vm| vm.name.as_str()));
+        left = later;
+    }
+    ordered
+}
+
+fn state_of(keep: Keep) -> SnapshotState {
+    match keep {
+        Keep::Kept => SnapshotState::Kept,
+        Keep::Quiet => SnapshotState::Quiet,
+        Keep::Merging => SnapshotState::Merging,
+        Keep::Halted => SnapshotState::Halted,
+    }
+}
+
+/// Of machines that differ, the one with less of a way back speaks for all.
+fn worse(one: SnapshotState, other: SnapshotState) -> SnapshotState {
+    let rank = |state| match state {
+        SnapshotState::Kept => 0,
+        SnapshotState::Quiet => 1,
+        SnapshotState::Merging => 2,
+        SnapshotState::Halted => 3,
+    };
+    if rank(one) >= rank(other) { one } else { other }
+}
+
+fn shown(one: &varde_disks::Snapshot) -> Snapshot {
+    Snapshot {
+        id: one.id.clone(),
+        machines: Vec::new(),
+        missing: one.machines.clone(),
+        taken: one.taken,
+        by: one.by.clone(),
+        why: one.why.clone(),
+        expires: one.expires,
+        budget: one.budget,
+        used: 0,
+        quiesced: one.quiesced,
+        state: state_of(one.keep),
+        progress: Progress::default(),
+        problem: Text::default(),
+    }
+}
+
+fn problem(snapshot: &Snapshot, now: i64) -> Text {
+    if snapshot.state == SnapshotState::Halted {
+        return Text::new(
+            "Sammenslåingen stanset; slå det sammen på nytt",
+            "Its merge has stopped; merge it again",
+        );
+    }
+    if snapshot.state == SnapshotState::Merging {
+        return Text::default();
+    }
+    if now > snapshot.expires {
+        return Text::new(
+            "Utløpt; slå det sammen eller rull tilbake",
+            "Expired; merge it or roll back",
+        );
+    }
+    if snapshot.used > snapshot.budget {
+        return Text::new(
+            "Har vokst over budsjettet sitt; slå det sammen eller rull tilbake",
+            "Has grown over its budget; merge it or roll back",
+        );
+    }
+    if !snapshot.missing.is_empty() {
+        let names = snapshot.missing.join(", ");
+        return Text::new(
+            format!("{names} har det ikke"),
+            format!("{names} does not have it"),
+        );
+    }
+    Text::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test::vm;
+
+    #[test]
+    fn machines_start_again_after_those_that_they_need() {
+        let (db, mut web, mut front) = (vm("db"), vm("web"), vm("front"));
+        web.after = vec!["db".into(), "elsewhere".into()];
+        front.after = vec!["web".into()];
+        assert_eq!(by_dependency(&[&front, &web, &db]), ["db", "web", "front"]);
+    }
+
+    #[test]
+    fn a_snapshot_that_expired_grew_or_lost_a_machine_is_a_problem() {
+        let mut snapshot = shown(&varde_disks::Snapshot {
+            id: "db-1".into(),
+            taken: 0,
+            by: "kari".into(),
+            why: String::new(),
+            expires: 100,
+            budget: 10,
+            machines: Vec::new(),
+            quiesced: false,
+            keep: Keep::Kept,
+            overlays: BTreeMap::new(),
+        });
+        assert!(problem(&snapshot, 100).is_empty());
+        assert_eq!(problem(&snapshot, 101).en, "Expired; merge it or roll back");
+        snapshot.used = 11;
+        assert!(problem(&snapshot, 1).en.contains("budget"));
+        snapshot.used = 0;
+        snapshot.missing = vec!["web".into()];
+        assert_eq!(problem(&snapshot, 1).en, "web does not have it");
+        snapshot.state = SnapshotState::Merging;
+        assert!(problem(&snapshot, 101).is_empty(), "it is on its way out");
+    }
+}
