@@ -191,6 +191,24 @@ impl Interface {
         self.request(now, id, Request::Clear, elements)
     }
 
+    /// Brings a channel to rest at both ends: a call on it ends, and RESTART is sent for one without. False if there is no
+    /// such channel.
+    pub fn restart_channel(&mut self, now: Duration, channel: u8) -> bool {
+        match self.channels.get(channel) {
+            None => return false,
+            Some(ChannelState::Busy(call)) => {
+                // One that is being cleared already is on its way to rest.
+                let _ = self.clear(now, call, Cause::NORMAL_UNSPECIFIED);
+            }
+            Some(ChannelState::Idle | ChannelState::Suspect) => {
+                self.channels.set(channel, ChannelState::Suspect);
+                self.restart(now);
+            }
+            Some(ChannelState::Restarting) => {}
+        }
+        true
+    }
+
     /// What a data link says.
     pub fn receive(&mut self, now: Duration, ces: Ces, indication: LinkIndication) {
         match indication {

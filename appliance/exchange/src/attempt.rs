@@ -154,7 +154,7 @@ impl Exchange {
         let ordinary = self.calls.values().filter(|other| other.admitted).count();
         let crowded = self.pressed || ordinary >= plan.most_calls;
         if crowded || !self.rate.take(now.clock, plan.most_a_second) {
-            // Said once a minute, not for each call.
+            self.commands.push_back(Command::Notice(Notice::Shed));
             let due = self
                 .overload_said
                 .is_none_or(|at| at + Duration::from_mins(1) <= now.clock);

@@ -117,6 +117,7 @@ impl Exchange {
             record.hidden = *hidden;
         }
         record.test = setup.test.is_some();
+        record.legs.push(leg);
         let extension = rights.and_then(|index| self.plan.extensions.get(index));
         let extension = extension.map(|extension| extension.number.clone());
         let mut call = Call {
@@ -306,6 +307,11 @@ impl Exchange {
     /// The legs that there are, and where they are.
     pub fn legs(&self) -> impl Iterator<Item = (LegId, &PlaceName)> {
         self.legs.iter().map(|(id, leg)| (*id, &leg.place))
+    }
+
+    /// The call of a leg that is there.
+    pub fn call_of_leg(&self, leg: LegId) -> Option<CallId> {
+        self.legs.get(&leg).map(|leg| leg.call)
     }
 
     /// Takes the call of a leg out; [`Exchange::keep`] puts it back.

@@ -82,6 +82,8 @@ pub struct Setup {
     pub bearer: Bearer,
     /// The number that sent the call on, if one did.
     pub diverted: Option<String>,
+    /// How often it may still be passed on, where that is counted.
+    pub hops: Option<u8>,
     /// Where the caller is, of an emergency call: what the site says of it.
     pub emergency: Option<String>,
     /// Of a call that the site makes itself to see whether it works.
@@ -156,8 +158,10 @@ pub enum Notice {
         account: PlaceName,
         prefix: String,
     },
-    /// Calls are shed: the exchange has as many as it can take.
+    /// Calls are shed: the exchange has as many as it can take. Said at most once a minute.
     Overload,
+    /// A call was shed.
+    Shed,
     /// A call was ended so that an emergency call gets its channel.
     Preempted {
         call: CallId,

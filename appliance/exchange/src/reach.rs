@@ -134,6 +134,7 @@ impl Exchange {
         };
         call.deadline = Some(now.clock + response);
         tried(call, &hop, None);
+        call.record.legs.push(leg);
         let setup = Setup {
             called: hop.number.clone(),
             complete: true,

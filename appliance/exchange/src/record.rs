@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{CallId, PlaceName};
+use crate::{CallId, LegId, PlaceName};
 
 /// Who ended a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +58,9 @@ pub struct Record {
     /// The same of the side that was called, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub called_cause: Option<u8>,
+    /// Its legs, for whoever knows more of them: the caller's, then one for each place that was called.
+    #[serde(skip)]
+    pub legs: Vec<LegId>,
 }
 
 impl Record {
@@ -81,6 +84,7 @@ impl Record {
             ended_by: EndedBy::Exchange,
             caller_cause: 0,
             called_cause: None,
+            legs: Vec::new(),
         }
     }
 }

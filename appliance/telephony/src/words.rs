@@ -1,0 +1,92 @@
+//! What the bridge tells operators, in both languages.
+
+use varde_exchange::Notice;
+use varde_sip::{Alarm, Party};
+use varde_site::Text;
+
+/// A place as operators in Norway call it.
+fn place_nb(place: &str) -> String {
+    match place.split_once(' ') {
+        Some(("line", name)) => format!("linjen {name}"),
+        Some(("trunk", name)) => format!("sambandet {name}"),
+        Some(("extension", number)) => format!("telefonen {number}"),
+        _ => place.into(),
+    }
+}
+
+/// What strangers try.
+pub fn alarm(alarm: &Alarm) -> Text {
+    match alarm {
+        Alarm::SourceBlocked { source, lasts } => Text::new(
+            format!(
+                "{source} er stengt ute fra SIP i {} s: for mange forsøk uten å vise hvem det er",
+                lasts.as_secs()
+            ),
+            format!(
+                "{source} is shut out of SIP for {} s: too many attempts without proving who it is",
+                lasts.as_secs()
+            ),
+        ),
+        Alarm::AccountGuessed { account, lasts } => Text::new(
+            format!(
+                "Noen gjetter passordet til {account}. I {} s høres bare adresser som har vist hvem de er",
+                lasts.as_secs()
+            ),
+            format!(
+                "Somebody guesses the secret of {account}. For {} s only addresses that have proved themselves are heard",
+                lasts.as_secs()
+            ),
+        ),
+        Alarm::LegLimit { party } => {
+            let (Party::Account(name) | Party::Trunk(name)) = party;
+            Text::new(
+                format!("{name} har så mange samtaler som den kan ha"),
+                format!("{name} has as many calls as it may have"),
+            )
+        }
+    }
+}
+
+pub fn notice(notice: &Notice) -> Text {
+    match notice {
+        Notice::Limit { account, prefix } => Text::new(
+            format!(
+                "Samtaler fra {} til numre på {prefix} er stoppet: grensen mot misbruk er nådd",
+                place_nb(account)
+            ),
+            format!(
+                "Calls from {account} to numbers with {prefix} are stopped: the limit against fraud is reached"
+            ),
+        ),
+        Notice::Overload | Notice::Shed => Text::new(
+            "Nye samtaler avvises: det er flere enn sentralen kan ta",
+            "New calls are turned away: there are more than the exchange can take",
+        ),
+        Notice::Preempted { call, place } => Text::new(
+            format!(
+                "Samtale {call} er brutt for å gi plass til et nødanrop på {}",
+                place_nb(place)
+            ),
+            format!("Call {call} was ended to make room for an emergency call on {place}"),
+        ),
+        Notice::EmergencyFailed { call, cause } => Text::new(
+            format!("Nødanrop {call} kom ikke fram: {}", cause.name_nb()),
+            format!("Emergency call {call} did not get through: {}", cause.name()),
+        ),
+        Notice::GivenUp { leg, place } => Text::new(
+            format!(
+                "Samtaleben {leg} på {} svarte ikke på nedkoblingen",
+                place_nb(place)
+            ),
+            format!("Leg {leg} on {place} did not answer its release"),
+        ),
+        Notice::Place { place, usable: true } => Text::new(
+            format!("Det kan ringes over {} igjen", place_nb(place)),
+            format!("Calls can use {place} again"),
+        ),
+        Notice::Place { place, usable: false } => Text::new(
+            format!("Det kan ikke ringes over {}", place_nb(place)),
+            format!("Calls cannot use {place}"),
+        ),
+    }
+}
