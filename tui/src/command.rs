@@ -57,6 +57,12 @@ pub enum Cmd {
     SkipDatabase,
     HoldDatabase,
     CancelDatabase,
+    // Telephony.
+    NextView,
+    TestCall,
+    TestEmergency,
+    /// End a call, or bring a line's channels to rest.
+    Clear,
     // Site.
     Diff,
     RollBack,

@@ -58,13 +58,18 @@ fn header(state: &State, canvas: &mut Canvas) {
         .map_or("varde", |host| host.hostname.as_str());
     let mut x = canvas.text(1, 0, Role::Bar, name) + 2;
     if state.lock.is_none() {
-        for (number, &page) in (1..).zip(PageId::shown(state)) {
+        let pages = PageId::shown(state);
+        let room = usize::from(canvas.width().saturating_sub(x));
+        let most = longest_title(state, &pages, room);
+        for (number, page) in pages {
+            let most = if page == state.page { usize::MAX } else { most };
+            let title: String = page.title(words).chars().take(most).collect();
             let role = if page == state.page {
                 Role::Heading
             } else {
                 Role::Bar
             };
-            x = canvas.text(x, 0, role, &format!(" {number} {} ", page.title(words)));
+            x = canvas.text(x, 0, role, &format!(" {number} {title} "));
         }
     }
     let user = &state.user.name;
@@ -72,4 +77,20 @@ fn header(state: &State, canvas: &mut Canvas) {
     if start > x {
         canvas.text(start, 0, Role::Bar, user);
     }
+}
+
+/// How many characters the titles of pages that are not open may have, for all of them to be in sight.
+fn longest_title(state: &State, pages: &[(usize, PageId)], room: usize) -> usize {
+    let width = |most: usize| -> usize {
+        let titles = pages.iter().map(|(_, page)| {
+            let length = page.title(state.words()).chars().count();
+            4 + if *page == state.page {
+                length
+            } else {
+                length.min(most)
+            }
+        });
+        titles.sum()
+    };
+    (1..=20).rev().find(|most| width(*most) <= room).unwrap_or(1)
 }

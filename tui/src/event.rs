@@ -7,6 +7,9 @@ use varde_bus::host::{HostStatus, LogLine, LogQuery};
 use varde_bus::hypervisor::{VmStatus, VmUsage};
 use varde_bus::site::{Generation, SiteSummary, TrialStatus};
 use varde_bus::snapshot::{Deed, Price, Snapshot, Storage};
+use varde_bus::telephony::{
+    CallRecord, CallStatus, ExtensionStatus, LineStatus, TelephonyStatus, TrunkStatus,
+};
 use varde_bus::{Action, Failure, Finding, Text};
 
 use crate::command::Cmd;
@@ -46,6 +49,8 @@ pub enum Event {
     SnapshotsChanged,
     DatabaseChanged(DatabaseStatus),
     DatabaseRemoved(String),
+    /// What of telephony is new.
+    TelephonyChanged(String),
     Activated(u64),
     Recorded(Record),
     Answered {
@@ -73,6 +78,7 @@ pub enum Service {
     Audit,
     Host,
     DbRestart,
+    Telephony,
 }
 
 /// What came of a password.
@@ -106,6 +112,12 @@ pub enum Ask {
     Databases,
     PlannedRuns(String),
     Runs(String),
+    Telephony,
+    Lines,
+    Trunks,
+    Extensions,
+    Calls,
+    CallRecords,
     Verify,
     Since,
     MediaFiles,
@@ -135,6 +147,12 @@ pub enum Answer {
     Databases(Vec<DatabaseStatus>),
     PlannedRuns(Vec<PlannedRun>),
     Runs(Vec<RunRecord>),
+    Telephony(TelephonyStatus),
+    Lines(Vec<LineStatus>),
+    Trunks(Vec<TrunkStatus>),
+    Extensions(Vec<ExtensionStatus>),
+    Calls(Vec<CallStatus>),
+    CallRecords(Vec<CallRecord>),
     Verdict(Verdict),
     Absence(Absence),
     Names(Vec<String>),

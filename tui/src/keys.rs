@@ -244,6 +244,42 @@ const TO_DATABASES: &[Binding] = &[bind(
     None,
 )];
 
+const TELEPHONY: &[Binding] = &[
+    bind(
+        &[Char('v')],
+        Cmd::NextView,
+        W::key_phone_view,
+        Some(W::brief_phone_view),
+    ),
+    bind(&[Enter], Cmd::Open, W::key_phone_open, Some(W::brief_open)),
+    bind(
+        &[Char('t')],
+        Cmd::TestCall,
+        W::key_phone_test,
+        Some(W::brief_phone_test),
+    ),
+    bind(
+        &[Char('e')],
+        Cmd::TestEmergency,
+        W::key_phone_emergency,
+        Some(W::brief_phone_emergency),
+    ),
+    bind(
+        &[Char('x')],
+        Cmd::Clear,
+        W::key_phone_clear,
+        Some(W::brief_phone_clear),
+    ),
+];
+
+/// Where the site has telephony.
+const TO_TELEPHONY: &[Binding] = &[bind(
+    &[Char('7')],
+    Cmd::Page(PageId::Telephony),
+    W::key_page_telephony,
+    None,
+)];
+
 const CONFIRM: &[Binding] = &[
     bind(&[Up, Ctrl('p')], Cmd::Up, W::key_up, None),
     bind(
@@ -351,9 +387,14 @@ pub fn page_tables(state: &State) -> Vec<&'static [Binding]> {
         PageId::Log => vec![LOG, MOVE, EVERYWHERE],
         PageId::Record => vec![RECORD, MOVE, EVERYWHERE],
         PageId::Databases => vec![DATABASES, MOVE, EVERYWHERE],
+        PageId::Telephony => vec![TELEPHONY, MOVE, EVERYWHERE],
     };
-    if PageId::shown(state).contains(&PageId::Databases) {
-        tables.push(TO_DATABASES);
+    for (_, page) in PageId::shown(state) {
+        match page {
+            PageId::Databases => tables.push(TO_DATABASES),
+            PageId::Telephony => tables.push(TO_TELEPHONY),
+            _ => {}
+        }
     }
     tables
 }
@@ -468,6 +509,8 @@ mod tests {
             vec![TRIAL, SITE, MOVE, EVERYWHERE],
             vec![LOG, MOVE, EVERYWHERE],
             vec![RECORD, MOVE, EVERYWHERE],
+            vec![DATABASES, MOVE, EVERYWHERE, TO_DATABASES, TO_TELEPHONY],
+            vec![TELEPHONY, MOVE, EVERYWHERE, TO_DATABASES, TO_TELEPHONY],
             vec![CONFIRM],
             vec![PROMPT],
             vec![PICK],

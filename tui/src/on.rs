@@ -6,7 +6,7 @@ use crate::command::Cmd;
 use crate::dialog::{self, Confirm, Dialog, Intent, Kind, Viewer, Why};
 use crate::event::{Answer, Ask, Effect, Event, Service};
 use crate::keys;
-use crate::page::{self, PageId, databases, log, record, site, snapshots};
+use crate::page::{self, PageId, databases, log, record, site, snapshots, telephony};
 use crate::state::{Bus, State, Usage};
 use crate::terminal::Characters;
 use crate::words::{Words, both};
@@ -93,6 +93,7 @@ fn resolved(state: &mut State, event: Event) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Event::TelephonyChanged(what) => telephony::changed(state, &what),
         Event::Activated(_) => [
             reload::site(state),
             reload::history(state),
@@ -148,6 +149,7 @@ fn forget_questions(state: &mut State) {
     data.records.asked = false;
     data.databases.asked = false;
     data.snapshots.asked = false;
+    data.telephony.asked = false;
     state.log.asked = false;
 }
 
@@ -233,6 +235,7 @@ fn of_service(state: &mut State, service: Service, up: bool) -> Vec<Effect> {
             Service::Host => reload::host(state).into_iter().collect(),
             Service::Audit => reload::records(state).into_iter().collect(),
             Service::DbRestart => reload::databases(state).into_iter().collect(),
+            Service::Telephony => telephony::refresh(state),
             Service::Site => [reload::site(state), reload::history(state), reload::trial(state)]
                 .into_iter()
                 .flatten()
@@ -250,6 +253,7 @@ fn of_service(state: &mut State, service: Service, up: bool) -> Vec<Effect> {
         Service::Host => data.host.take(now, Err(gone)),
         Service::Audit => data.records.take(now, Err(gone)),
         Service::DbRestart => data.databases.take(now, Err(gone)),
+        Service::Telephony => data.telephony.take(now, Err(gone)),
         Service::Site => {
             data.site.take(now, Err(gone.clone()));
             data.history.take(now, Err(gone.clone()));
@@ -308,6 +312,13 @@ fn answered(state: &mut State, ask: Ask, answer: Result<Answer, Failure>) -> Vec
         (Ask::Databases, Err(failure)) => data.databases.take(now, Err(failure)),
         (Ask::PlannedRuns(_), Ok(Answer::PlannedRuns(planned))) => state.database.planned = planned,
         (Ask::Runs(_), Ok(Answer::Runs(runs))) => state.database.runs = runs,
+        (Ask::Telephony, Ok(Answer::Telephony(status))) => data.telephony.take(now, Ok(status)),
+        (Ask::Telephony, Err(failure)) => data.telephony.take(now, Err(failure)),
+        (_, Ok(Answer::Lines(lines))) => state.telephony.lines = lines,
+        (_, Ok(Answer::Trunks(trunks))) => state.telephony.trunks = trunks,
+        (_, Ok(Answer::Extensions(extensions))) => state.telephony.extensions = extensions,
+        (_, Ok(Answer::Calls(calls))) => state.telephony.calls = calls,
+        (_, Ok(Answer::CallRecords(records))) => telephony::records(state, records),
         (Ask::Usage(vm), Ok(Answer::Usage(usage))) => {
             let before = data.usage.as_ref().filter(|before| before.vm == vm);
             let percent = before.and_then(|before| {

@@ -39,6 +39,10 @@ pub fn snapshots(state: &mut State) -> Option<Effect> {
     once(&mut state.data.snapshots.asked, Ask::Snapshots)
 }
 
+pub fn telephony(state: &mut State) -> Option<Effect> {
+    once(&mut state.data.telephony.asked, Ask::Telephony)
+}
+
 /// Use of the machine whose page is open.
 pub fn usage(state: &mut State) -> Option<Effect> {
     if !state.machines.detail {
@@ -62,6 +66,7 @@ pub fn all(state: &mut State) -> Vec<Effect> {
         trial(state),
         databases(state),
         snapshots(state),
+        telephony(state),
     ]
     .into_iter()
     .flatten()

@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use varde_bus::{Action, Client, Failure, FailureKind, audit, dbrestart, host, hypervisor, site};
+use varde_bus::{Action, Client, Failure, FailureKind, audit, dbrestart, host, hypervisor, site, telephony};
 use zbus::export::futures_core::Stream;
 use zbus::fdo::DBusProxy;
 
 use crate::event::{Answer, Ask, Event, Service};
 use crate::page::databases::RUNS;
+use crate::page::telephony::RECORDS as CALL_RECORDS;
 use crate::reload::RECORDS;
 use crate::words::both;
 
@@ -154,6 +155,12 @@ async fn answer(client: &Client, ask: Ask) -> Result<Answer, Failure> {
         Ask::PlannedRuns(name) => Answer::PlannedRuns(client.dbrestart.planned(&name, RUNS).await?),
         Ask::Runs(name) => Answer::Runs(client.dbrestart.runs(&name, RUNS).await?),
         Ask::Since => Answer::Absence(client.audit.since().await?),
+        Ask::Telephony => Answer::Telephony(client.telephony.status().await?),
+        Ask::Lines => Answer::Lines(client.telephony.lines().await?),
+        Ask::Trunks => Answer::Trunks(client.telephony.trunks().await?),
+        Ask::Extensions => Answer::Extensions(client.telephony.extensions().await?),
+        Ask::Calls => Answer::Calls(client.telephony.calls().await?),
+        Ask::CallRecords => Answer::CallRecords(client.telephony.records(0, CALL_RECORDS).await?),
         Ask::Verify => Answer::Verdict(client.audit.verify().await?),
         Ask::MediaFiles => Answer::Names(media_files()),
         Ask::MediaFile(name) => Answer::Text(media_file(&name)?),
@@ -237,6 +244,7 @@ async fn subscribe(events: &mpsc::Sender<Event>) -> Result<(Client, JoinSet<()>)
         (audit::NAME, Service::Audit),
         (host::NAME, Service::Host),
         (dbrestart::NAME, Service::DbRestart),
+        (telephony::NAME, Service::Telephony),
     ] {
         let changes = bus
             .receive_name_owner_changed_with_args(&[(0, name)])
@@ -271,6 +279,11 @@ async fn subscribe(events: &mpsc::Sender<Event>) -> Result<(Client, JoinSet<()>)
         client.dbrestart.receive_removed().await?,
         events.clone(),
         |signal| Some(Event::DatabaseRemoved(signal.args().ok()?.name)),
+    ));
+    streams.spawn(forward(
+        client.telephony.receive_changed().await?,
+        events.clone(),
+        |signal| Some(Event::TelephonyChanged(signal.args().ok()?.what)),
     ));
     streams.spawn(forward(
         client.site.receive_activated().await?,

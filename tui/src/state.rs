@@ -7,11 +7,14 @@ use varde_bus::host::HostStatus;
 use varde_bus::hypervisor::{VmStatus, VmUsage};
 use varde_bus::site::{Generation, SiteSummary, TrialStatus};
 use varde_bus::snapshot::{Snapshot, Storage};
+use varde_bus::telephony::TelephonyStatus;
 use varde_bus::{Failure, Language, Role, Text};
 
 use crate::dialog::Dialog;
 use crate::lock::Lock;
-use crate::page::{DatabasesPage, LogPage, MachinesPage, OverviewPage, PageId, RecordPage, SitePage};
+use crate::page::{
+    DatabasesPage, LogPage, MachinesPage, OverviewPage, PageId, RecordPage, SitePage, TelephonyPage,
+};
 use crate::terminal::Characters;
 use crate::words::{Words, both};
 
@@ -33,6 +36,7 @@ pub struct State {
     pub log: LogPage,
     pub record: RecordPage,
     pub database: DatabasesPage,
+    pub telephony: TelephonyPage,
     /// The last one is on top and gets the keys.
     pub dialogs: Vec<Dialog>,
     pub lock: Option<Lock>,
@@ -79,6 +83,7 @@ pub struct Data {
     pub trial: Loaded<TrialStatus>,
     pub records: Loaded<Vec<Record>>,
     pub databases: Loaded<Vec<DatabaseStatus>>,
+    pub telephony: Loaded<TelephonyStatus>,
     pub usage: Option<Usage>,
     pub snapshots: Loaded<Vec<Snapshot>>,
     /// The disk that machines' disks lie on.
@@ -158,6 +163,7 @@ impl State {
             log: LogPage::default(),
             record: RecordPage::default(),
             database: DatabasesPage::default(),
+            telephony: TelephonyPage::default(),
             dialogs: Vec::new(),
             lock: None,
             notice: None,
@@ -200,6 +206,11 @@ impl State {
 
     pub fn databases(&self) -> &[DatabaseStatus] {
         self.data.databases.value.as_deref().unwrap_or_default()
+    }
+
+    pub fn has_telephony(&self) -> bool {
+        let status = self.data.telephony.value.as_ref();
+        status.is_some_and(|status| status.declared)
     }
 
     /// IANA name of the site's time zone; UTC until it is known.

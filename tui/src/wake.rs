@@ -3,7 +3,7 @@
 
 use crate::event::Effect;
 use crate::lock;
-use crate::page::{PageId, log};
+use crate::page::{PageId, log, telephony};
 use crate::reload;
 use crate::state::{Bus, State};
 
@@ -21,6 +21,7 @@ enum Due {
     Trial,
     Databases,
     Snapshots,
+    Telephony,
 }
 
 /// Milliseconds between looks at what no signal tells.
@@ -92,6 +93,12 @@ fn due(state: &State) -> Vec<(i64, Due)> {
             data.databases.at,
             Due::Databases,
         ),
+        (
+            data.telephony.trouble.is_some() && (state.page == PageId::Telephony || state.has_telephony()),
+            data.telephony.asked,
+            data.telephony.at,
+            Due::Telephony,
+        ),
     ] {
         if troubled && !asked {
             list.push((at + RETRY, what));
@@ -148,6 +155,7 @@ pub fn tick(state: &mut State) -> Vec<Effect> {
             Due::History => effects.extend(reload::history(state)),
             Due::Snapshots => effects.extend(reload::snapshots(state)),
             Due::Databases => effects.extend(reload::databases(state)),
+            Due::Telephony => effects.extend(telephony::refresh(state)),
         }
     }
     effects

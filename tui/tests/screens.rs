@@ -39,6 +39,18 @@ const PAGES: [(&str, &str); 24] = [
     ("power", "P<down><enter>"),
 ];
 
+/// Where the site has telephony.
+const TELEPHONY: [(&str, &str); 8] = [
+    ("telephony", "7"),
+    ("telephony-line", "7<enter>"),
+    ("telephony-calls", "7v"),
+    ("telephony-records", "7vv"),
+    ("telephony-record", "7vv<down><enter>"),
+    ("telephony-numbers", "7vvv"),
+    ("telephony-test", "7t35003099<enter>"),
+    ("telephony-clear", "7vx"),
+];
+
 #[track_caller]
 fn same(name: &str, screen: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -82,6 +94,13 @@ fn every_page_is_as_it_was_approved_in_both_languages() {
         };
         console.event(Event::Connected);
         same(&format!("since.{code}"), &console.screen());
+        for (name, keys) in TELEPHONY {
+            let mut console = Console::bare(support::vt220(), 80, 24, Some(language));
+            console.fake.telephony = true;
+            console.event(Event::Connected);
+            console.press(keys);
+            same(&format!("{name}.{code}"), &console.screen());
+        }
         let mut console = Console::new(language);
         console.press("Kxyz<enter>");
         same(&format!("locked.{code}"), &console.screen());

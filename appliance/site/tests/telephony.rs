@@ -369,7 +369,7 @@ fn an_extension_is_in_one_place() {
     one(
         "line = \"sentral\"",
         "account = \"skranke\"",
-        "account = \"skranke\"",
+        "account = \"skranke\"\n\n[[telephony.barring]]",
         "already belongs",
     );
     one(
@@ -400,4 +400,13 @@ proptest! {
         let end = (end..=SITE.len()).find(|end| SITE.is_char_boundary(*end)).unwrap();
         let _ = parse(&format!("{}{put}{}", &SITE[..at], &SITE[end..]));
     }
+}
+
+#[test]
+fn the_example_of_the_handbook_is_a_good_site() {
+    let page = include_str!("../../../docs/operator/telephony.md");
+    let (_, rest) = page.split_once("```toml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let start = SITE.find("[telephony]").unwrap();
+    assert_eq!(parse(&format!("{}{example}", &SITE[..start])).err(), None);
 }

@@ -1,4 +1,4 @@
-//! One line that a filter needs.
+//! One line that a filter or a test call needs.
 
 use serde::{Deserialize, Serialize};
 use varde_bus::Text;
@@ -9,7 +9,7 @@ use crate::canvas::{Canvas, Role};
 use crate::command::Cmd;
 use crate::event::Effect;
 use crate::field::Field;
-use crate::page::log;
+use crate::page::{log, telephony};
 use crate::state::State;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,8 @@ pub struct Prompt {
 pub enum Wanted {
     LogText,
     LogUnit,
+    /// The number of a test call.
+    TestNumber,
 }
 
 impl Prompt {
@@ -61,6 +63,7 @@ impl Wanted {
         match self {
             Self::LogText => text.clone_into(&mut state.log.query.text),
             Self::LogUnit => text.clone_into(&mut state.log.query.unit),
+            Self::TestNumber => return telephony::test(state, text),
         }
         log::restart(state)
     }

@@ -178,8 +178,8 @@ pub fn command(state: &mut State, cmd: &Cmd) -> Vec<Effect> {
                     .push(Dialog::Viewer(Viewer::new(title, lines, Kind::Prose)));
             }
         }
-        Cmd::FilterText => prompt(state, Wanted::LogText),
-        Cmd::FilterUnit => prompt(state, Wanted::LogUnit),
+        Cmd::FilterText => by_text(state),
+        Cmd::FilterUnit => by_unit(state),
         Cmd::FilterPriority => {
             let items = (0..=7)
                 .map(|priority| {
@@ -208,23 +208,22 @@ pub fn command(state: &mut State, cmd: &Cmd) -> Vec<Effect> {
     Vec::new()
 }
 
-fn prompt(state: &mut State, wanted: Wanted) {
-    let query = &state.log.query;
-    let prompt = match wanted {
-        Wanted::LogText => Prompt::new(
-            both(|words| words.filter_text_title().to_owned()),
-            both(|words| words.filter_text_hint().to_owned()),
-            query.text.clone(),
-            wanted,
-        ),
-        Wanted::LogUnit => Prompt::new(
-            both(|words| words.filter_unit_title().to_owned()),
-            both(|words| words.filter_unit_hint().to_owned()),
-            query.unit.clone(),
-            wanted,
-        ),
-    };
-    state.dialogs.push(Dialog::Prompt(prompt));
+fn by_text(state: &mut State) {
+    state.dialogs.push(Dialog::Prompt(Prompt::new(
+        both(|words| words.filter_text_title().to_owned()),
+        both(|words| words.filter_text_hint().to_owned()),
+        state.log.query.text.clone(),
+        Wanted::LogText,
+    )));
+}
+
+fn by_unit(state: &mut State) {
+    state.dialogs.push(Dialog::Prompt(Prompt::new(
+        both(|words| words.filter_unit_title().to_owned()),
+        both(|words| words.filter_unit_hint().to_owned()),
+        state.log.query.unit.clone(),
+        Wanted::LogUnit,
+    )));
 }
 
 /// Rows of lines: without the filter's row and an empty one.

@@ -8,6 +8,7 @@ pub mod overview;
 pub mod record;
 pub mod site;
 pub mod snapshots;
+pub mod telephony;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,7 @@ pub use machines::MachinesPage;
 pub use overview::OverviewPage;
 pub use record::RecordPage;
 pub use site::SitePage;
+pub use telephony::TelephonyPage;
 
 use crate::canvas::Canvas;
 use crate::command::Cmd;
@@ -33,16 +35,18 @@ pub enum PageId {
     Log,
     Record,
     Databases,
+    Telephony,
 }
 
 impl PageId {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Overview,
         Self::Machines,
         Self::Site,
         Self::Log,
         Self::Record,
         Self::Databases,
+        Self::Telephony,
     ];
 
     pub fn title(self, words: Words) -> &'static str {
@@ -53,20 +57,31 @@ impl PageId {
             Self::Log => words.page_log(),
             Self::Record => words.page_record(),
             Self::Databases => words.page_databases(),
+            Self::Telephony => words.page_telephony(),
         }
     }
 
-    /// The pages that this site has something for.
-    pub fn shown(state: &State) -> &'static [Self] {
-        let without = usize::from(state.databases().is_empty() && state.page != Self::Databases);
-        &Self::ALL[..Self::ALL.len() - without]
+    /// The pages that this site has something for, each with its key.
+    pub fn shown(state: &State) -> Vec<(usize, Self)> {
+        let has = |page: Self| match page {
+            Self::Databases => !state.databases().is_empty(),
+            Self::Telephony => state.has_telephony(),
+            _ => true,
+        };
+        (1..)
+            .zip(Self::ALL)
+            .filter(|(_, page)| *page == state.page || has(*page))
+            .collect()
     }
 
     /// The page some steps to the right of the open one, or to the left, around the end.
     pub fn step(state: &State, steps: isize) -> Self {
         let shown = Self::shown(state);
-        let place = shown.iter().position(|page| *page == state.page).unwrap_or(0);
-        shown[place.wrapping_add_signed(steps + shown.len().cast_signed()) % shown.len()]
+        let place = shown
+            .iter()
+            .position(|(_, page)| *page == state.page)
+            .unwrap_or(0);
+        shown[place.wrapping_add_signed(steps + shown.len().cast_signed()) % shown.len()].1
     }
 }
 
@@ -80,6 +95,7 @@ pub fn open(state: &mut State, page: PageId) -> Vec<Effect> {
         PageId::Log => log::open(state),
         PageId::Record => record::open(state),
         PageId::Databases => databases::open(state),
+        PageId::Telephony => telephony::open(state),
     }
 }
 
@@ -91,6 +107,7 @@ pub fn command(state: &mut State, cmd: &Cmd) -> Vec<Effect> {
         PageId::Log => log::command(state, cmd),
         PageId::Record => record::command(state, cmd),
         PageId::Databases => databases::command(state, cmd),
+        PageId::Telephony => telephony::command(state, cmd),
     }
 }
 
@@ -103,5 +120,6 @@ pub fn draw(state: &State, canvas: Canvas) {
         PageId::Log => log::draw(state, canvas),
         PageId::Record => record::draw(state, canvas),
         PageId::Databases => databases::draw(state, canvas),
+        PageId::Telephony => telephony::draw(state, canvas),
     }
 }

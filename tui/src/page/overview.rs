@@ -115,6 +115,16 @@ fn wrong(state: &State, canvas: &mut Canvas, limit: u16) -> u16 {
             .into_iter()
             .map(|text| (Role::Warning, text)),
     );
+    if state.has_telephony() {
+        if let Some(failure) = &state.data.telephony.trouble {
+            let line = words.service_down(words.service_telephony(), state.say(&failure.text));
+            lines.push((Role::Bad, line));
+        }
+        let status = state.data.telephony.value.iter();
+        for trouble in status.flat_map(|status| &status.troubles) {
+            lines.push((Role::Bad, words.phone_overview(state.say(trouble))));
+        }
+    }
     let troubled = troubled(state);
     if lines.is_empty() && troubled.is_empty() {
         let all_loaded = state.data.vms.value.is_some() && state.data.host.value.is_some();

@@ -8,6 +8,7 @@ mod databases;
 mod keys;
 mod pages;
 mod snapshots;
+mod telephony;
 
 use varde_bus::{Language, Text};
 

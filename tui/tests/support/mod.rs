@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test uses its own part of this")]
 
 pub mod fixtures;
+pub mod telephony;
 
 use std::collections::VecDeque;
 
@@ -30,6 +31,8 @@ pub struct Fake {
     pub performed: Vec<Action>,
     pub attached: Vec<String>,
     pub logged_out: bool,
+    /// Whether the site has telephony.
+    pub telephony: bool,
 }
 
 pub struct Console {
@@ -75,6 +78,7 @@ impl Console {
                 performed: Vec::new(),
                 attached: Vec::new(),
                 logged_out: false,
+                telephony: false,
             },
             at: fixtures::NOW,
             kind,
@@ -253,6 +257,12 @@ impl Fake {
             Ask::Databases => Answer::Databases(Vec::new()),
             Ask::PlannedRuns(_) => Answer::PlannedRuns(fixtures::planned_runs()),
             Ask::Runs(_) => Answer::Runs(fixtures::runs()),
+            Ask::Telephony => Answer::Telephony(telephony::status(self.telephony)),
+            Ask::Lines => Answer::Lines(telephony::lines()),
+            Ask::Trunks => Answer::Trunks(telephony::trunks()),
+            Ask::Extensions => Answer::Extensions(telephony::extensions()),
+            Ask::Calls => Answer::Calls(telephony::calls()),
+            Ask::CallRecords => Answer::CallRecords(telephony::records()),
         }
     }
 }
