@@ -360,6 +360,8 @@ fn arguments(signature: &str) -> Vec<&'static str> {
         words.push(match kind {
             's' => "ingenting",
             'b' => "true",
+            // A list of one; what is in it follows.
+            'a' => "1",
             'y' | 'u' | 't' | 'i' | 'x' => "9",
             other => panic!("no argument of the type {other} is known here"),
         });
@@ -391,7 +393,12 @@ async fn call(
         .args([name, method])
         .env("LC_ALL", "C");
     if !signature.is_empty() {
-        command.arg(signature).args(arguments(signature));
+        let mut arguments = arguments(signature);
+        if method == "Price" {
+            // Of two words; another one is refused before anybody asks who calls.
+            arguments[1] = "merge";
+        }
+        command.arg(signature).args(arguments);
     }
     let output = command.output().await.unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
