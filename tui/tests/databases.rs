@@ -5,7 +5,7 @@ mod support;
 
 use support::{Console, fixtures};
 use varde_bus::dbrestart::DatabaseState;
-use varde_bus::{Action, Language};
+use varde_bus::{Action, Language, Text};
 use varde_console::event::Event;
 
 fn with_a_database(language: Language) -> Console {
@@ -38,7 +38,8 @@ fn the_page_tells_the_next_run_and_what_became_of_the_last_ones() {
         "10.20.0.1:5432",
         "Sun 03:45",
         "put off: In use: lonn@10.20.0.31",
-        "restarted: stall 151 ms (expected 142), 9 waited, 0 failed",
+        "restarted: stall 151 ms (expected 142), 9 (7.5) waited, 0 broken",
+        "At the next restart:",
         "<=100 ############ 3",
     ] {
         console.sees(text);
@@ -79,6 +80,20 @@ fn a_restart_is_asked_for_with_a_reason_and_a_hold_is_lifted() {
     )));
     console.press("o");
     console.sees("Let restarts of journal go on?");
+}
+
+#[test]
+fn a_server_whose_protocol_is_not_known_says_what_a_restart_costs_on_the_page_and_before_the_restart() {
+    let mut console = with_a_database(Language::En);
+    let mut database = fixtures::database("journal", DatabaseState::Ready);
+    database.engine = "tcp".into();
+    database.limit = Text::new("Økter som er inne, brytes", "Sessions that are inside are cut");
+    console.event(Event::DatabaseChanged(database));
+    console.press("6");
+    console.sees("Sessions that are inside are cut");
+    console.press("s");
+    console.sees("Restart journal?");
+    console.sees("are inside are cut");
 }
 
 #[test]

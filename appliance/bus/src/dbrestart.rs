@@ -30,6 +30,10 @@ pub enum DatabaseState {
 pub struct DatabaseStatus {
     pub name: String,
     pub title: String,
+    /// `postgresql` or `tcp`.
+    pub engine: String,
+    /// What a restart cannot do for this engine; empty for PostgreSQL.
+    pub limit: Text,
     pub state: DatabaseState,
     pub reason: Text,
     pub since: i64,
@@ -72,7 +76,7 @@ pub struct InUse {
 }
 
 /// One run of the past.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Type)]
 pub struct RunRecord {
     /// The moment that it was meant for.
     pub planned: i64,
@@ -93,9 +97,12 @@ pub struct RunRecord {
     pub held: u64,
     pub restart: u64,
     pub failed_pauses: u32,
-    /// Transactions that waited, and those that failed.
+    /// Transactions that waited, and how many were expected to; negative where that was not known.
     pub delayed: u32,
+    pub expected_delayed: f64,
     pub failed: u32,
+    /// Sessions that a gate which does not know their protocol had to cut.
+    pub sessions_cut: u32,
     /// How many waited up to each of `histogram_ends`, and one more for longer.
     pub histogram: Vec<u32>,
     pub histogram_ends: Vec<u64>,

@@ -219,6 +219,8 @@ pub enum DbVerb {
     },
     /// What the next ten runs of the calendar are
     Next { database: String },
+    /// The load of a week as it is known, hour by hour, and the quietest time in it
+    Load { database: String },
     /// Restart a database as soon as nothing is in the way, or at a time
     Restart {
         #[command(flatten)]

@@ -3,7 +3,7 @@
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::json;
-use varde_bus::dbrestart::{DatabaseState, DatabaseStatus, InUse, PlannedRun, RunRecord};
+use varde_bus::dbrestart::{DatabaseState, DatabaseStatus, InUse, PlannedRun, QuarterLoad, RunRecord};
 use varde_bus::{Action, Failure, FailureKind, Language};
 
 use crate::Context;
@@ -20,6 +20,7 @@ pub async fn run(context: &Context, verb: DbVerb) -> Result<(), Error> {
         DbVerb::Show { database } => show(context, &database).await,
         DbVerb::Runs { database, count } => runs(context, &database, count).await,
         DbVerb::Next { database } => next(context, &database).await,
+        DbVerb::Load { database } => load(context, &database).await,
         DbVerb::Restart { change, now: _, at } => {
             let DbChange { database, why } = change;
             let at = at.map_or(Ok(0), |text| time(&text))?;
@@ -159,6 +160,9 @@ async fn show(context: &Context, name: &str) -> Result<(), Error> {
                 .map(|(name, value)| format!("{name:<15} {}\n", value.trim_end()))
                 .collect();
             text += "\n";
+            if !database.limit.is_empty() {
+                text += &format!("{}.\n\n", output.text(&database.limit));
+            }
             text + &upcoming(&planned, output)
         })
 }
@@ -215,7 +219,8 @@ async fn runs(context: &Context, name: &str, count: u32) -> Result<(), Error> {
                     moment(run.started),
                     outcome(&run.outcome, output.language).to_owned(),
                     format!("{}/{} ms", run.longest, run.expected),
-                    format!("{}/{}", run.delayed, run.failed),
+                    waited(run),
+                    format!("{}", run.failed + run.sessions_cut),
                     kroner(run.avoided),
                     reason(run, output),
                 ]
@@ -226,7 +231,8 @@ async fn runs(context: &Context, name: &str, count: u32) -> Result<(), Error> {
                 "NÅR",
                 "UTFALL",
                 "STANS/VENTET",
-                "VENTET/FEILET",
+                "SATT PÅ VENT",
+                "BRUTT",
                 "SPART",
                 "HVORFOR",
             ],
@@ -234,13 +240,106 @@ async fn runs(context: &Context, name: &str, count: u32) -> Result<(), Error> {
                 "WHEN",
                 "OUTCOME",
                 "STALL/EXPECTED",
-                "WAITED/FAILED",
+                "HELD",
+                "BROKEN",
                 "SAVED",
                 "WHY",
             ],
         };
-        table(heads, &rows)
+        let mut text = table(heads, &rows);
+        if let Some(last) = records.iter().find(|run| run.delayed > 0) {
+            let head = output.word("Ventet ved omstarten", "Waits at the restart of");
+            text += &format!("\n{head} {}:\n{}", moment(last.started), picture(last));
+        }
+        text
     })
+}
+
+/// How many waited, and how many were expected to where that is known: `9 (7.5)`.
+fn waited(run: &RunRecord) -> String {
+    if run.expected_delayed < 0.0 {
+        return run.delayed.to_string();
+    }
+    format!("{} ({:.1})", run.delayed, run.expected_delayed)
+}
+
+/// How many waited how long, a line for each class of waits that anybody was in.
+fn picture(run: &RunRecord) -> String {
+    const LONGEST: u32 = 40;
+    let most = run.histogram.iter().copied().max().unwrap_or(1).max(1);
+    let ends = run.histogram_ends.iter().map(|end| format!("<= {end} ms"));
+    let over = run.histogram_ends.last().map(|end| format!(" > {end} ms"));
+    ends.chain(over)
+        .zip(&run.histogram)
+        .filter(|(_, count)| **count > 0)
+        .map(|(end, count)| {
+            let bar = "#".repeat(usize::try_from((count * LONGEST).div_ceil(most)).unwrap_or(1));
+            format!("{end:>10} {bar} {count}\n")
+        })
+        .collect()
+}
+
+/// What is known of a week: the transactions a second of each hour, with a `*` where something was in use at more than
+/// every tenth look.
+async fn load(context: &Context, name: &str) -> Result<(), Error> {
+    let proxy = &context.client.dbrestart;
+    let status = proxy.get(name).await.map_err(Failure::from)?;
+    let mut days = Vec::new();
+    for weekday in 0..7 {
+        days.push(proxy.load(name, weekday).await.map_err(Failure::from)?);
+    }
+    let answer =
+        json!({ "quietest": status.quietest, "quietest_delays": status.quietest_delays, "days": days });
+    context.output.answer(&answer, |output| {
+        let mut text = week(&days, output);
+        let quietest = match status.quietest.as_str() {
+            "" => output
+                .word(
+                    "Den stilleste tiden er ikke kjent ennå.",
+                    "The quietest time is not known yet.",
+                )
+                .to_owned(),
+            quietest => format!(
+                "{}: {quietest}, {}",
+                output.word("Stilleste tid", "Quietest time"),
+                delays(status.quietest_delays, output)
+            ),
+        };
+        text += &format!("\n{quietest}\n");
+        text
+    })
+}
+
+fn week(days: &[Vec<QuarterLoad>], output: &Output) -> String {
+    const EVERY_TENTH: f64 = 0.1;
+    let hour = |day: &[QuarterLoad], hour: usize| {
+        let seen: Vec<&QuarterLoad> = day
+            .iter()
+            .skip(hour * 4)
+            .take(4)
+            .filter(|quarter| quarter.rate >= 0.0)
+            .collect();
+        let Some(most) = seen.iter().map(|quarter| quarter.rate).max_by(f64::total_cmp) else {
+            return "-".to_owned();
+        };
+        let busy = seen.iter().any(|quarter| quarter.busy > EVERY_TENTH);
+        format!("{most:.1}{}", if busy { "*" } else { "" })
+    };
+    let rows: Vec<[String; 8]> = (0..24)
+        .map(|clock| {
+            let mut row: [String; 8] = std::array::from_fn(|_| String::new());
+            row[0] = format!("{clock:02}:00");
+            for (cell, day) in row[1..].iter_mut().zip(days) {
+                *cell = hour(day, clock);
+            }
+            row
+        })
+        .collect();
+    let heads = match output.language {
+        Language::Nb => ["TX/S", "MAN", "TIR", "ONS", "TOR", "FRE", "LØR", "SØN"],
+        Language::En => ["TX/S", "MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"],
+    };
+    table(heads, &rows)
 }
 
 fn reason(run: &RunRecord, output: &Output) -> String {

@@ -168,6 +168,10 @@ const TEXTS: &[(&str, &str)] = &[
         "De ti neste omstartene i kalenderen",
     ),
     (
+        "The load of a week as it is known, hour by hour, and the quietest time in it",
+        "Belastningen i en uke slik den er kjent, time for time, og den stilleste tiden",
+    ),
+    (
         "Restart a database as soon as nothing is in the way, or at a time",
         "Start en database på nytt straks ingenting er i veien, eller på et tidspunkt",
     ),

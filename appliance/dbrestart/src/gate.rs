@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::config::SslMode;
 use varde_bus::Text;
 
 use crate::Error;
@@ -37,7 +38,8 @@ impl Gate {
             .host_path(&self.socket)
             .port(self.port)
             .user(&self.user)
-            .dbname("pgbouncer");
+            .dbname("pgbouncer")
+            .ssl_mode(SslMode::Disable);
         Session::open(&config, within)
             .await
             .map_err(|error| self.cannot(&error.text().clone()))

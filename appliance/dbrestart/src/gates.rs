@@ -8,21 +8,29 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
 use varde_bus::Text;
+use varde_site::Engine;
 
 use crate::Error;
 use crate::bouncer;
-use crate::settings::{ACCOUNT, Paths, Settings, gate_unit};
+use crate::settings::{ACCOUNT, Paths, Settings};
 
 const SYSTEMCTL_MOST: Duration = Duration::from_secs(30);
 
 /// Writes the gate's configuration and has it run. A gate that listens elsewhere than before is restarted, which costs
 /// its clients their connections; any other change is taken up while it runs.
 pub async fn provide(settings: &Settings, paths: &Paths) -> Result<(), Error> {
-    let name = &settings.database.name;
-    let folder = paths.gate(name);
+    let folder = paths.gate(&settings.database.name);
     std::fs::create_dir_all(&folder).map_err(|error| Error::file(&folder, &error))?;
+    match settings.database.engine {
+        Engine::Postgresql => provide_bouncer(settings, paths, &folder).await,
+        Engine::Tcp => provide_relay(settings, paths, &folder).await,
+    }
+}
+
+async fn provide_bouncer(settings: &Settings, paths: &Paths, folder: &Path) -> Result<(), Error> {
+    let name = &settings.database.name;
     let password = std::fs::read_to_string(paths.password(name)).unwrap_or_default();
-    certificate(&folder, settings).await?;
+    certificate(folder, settings).await?;
     let config = settings.bouncer(paths);
     let before = std::fs::read_to_string(folder.join("pgbouncer.ini")).unwrap_or_default();
     let ini = config.ini();
@@ -32,7 +40,7 @@ pub async fn provide(settings: &Settings, paths: &Paths) -> Result<(), Error> {
     )?;
     changed |= write(&folder.join("pgbouncer.hba"), &bouncer::hba(&paths.admin, true))?;
     changed |= write(&folder.join("pgbouncer.ini"), &ini)?;
-    let unit = gate_unit(name);
+    let unit = settings.gate_unit();
     let listens = |text: &str| {
         text.lines()
             .filter(|line| line.starts_with("listen_"))
@@ -49,9 +57,17 @@ pub async fn provide(settings: &Settings, paths: &Paths) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whatever of it changes, a relay has to begin anew.
+async fn provide_relay(settings: &Settings, paths: &Paths, folder: &Path) -> Result<(), Error> {
+    let config = serde_json::to_string(&settings.relay_config(paths)).unwrap_or_default();
+    let changed = write(&folder.join("relay.json"), &config)?;
+    let verb = if changed { "restart" } else { "start" };
+    systemctl(&paths.systemctl, &[verb, &settings.gate_unit()]).await
+}
+
 /// A database is no longer declared: nobody comes through its gate any more.
-pub async fn withdraw(database: &str, paths: &Paths) -> Result<(), Error> {
-    systemctl(&paths.systemctl, &["stop", &gate_unit(database)]).await
+pub async fn withdraw(settings: &Settings, paths: &Paths) -> Result<(), Error> {
+    systemctl(&paths.systemctl, &["stop", &settings.gate_unit()]).await
 }
 
 pub async fn systemctl(program: &Path, words: &[&str]) -> Result<(), Error> {

@@ -22,6 +22,9 @@ pub struct Head {
     pub plan: Plan,
     /// Milliseconds since 1970, UTC.
     pub started: i64,
+    /// Transactions that it is expected to delay.
+    #[serde(default)]
+    pub expected_delayed: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,9 +176,11 @@ mod tests {
                     restart: 100,
                     runs: 0,
                 },
+                falls_back: true,
                 has_machine: false,
             },
             started: 1_800_000_000_100,
+            expected_delayed: Some(1.5),
         }
     }
 

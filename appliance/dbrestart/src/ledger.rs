@@ -42,6 +42,9 @@ pub struct Notice {
     pub delayed: u32,
     /// Errors that the gate had to tell a client.
     pub failed: u32,
+    /// Sessions that a gate which does not know their protocol had to cut.
+    #[serde(default)]
+    pub cut: u32,
     /// The longest that one of them had waited, in milliseconds.
     pub longest: u64,
     /// How many waited how long: a count for each of [`CLASSES`] and one for the rest.
@@ -62,6 +65,7 @@ impl Notice {
         Self {
             delayed: u32::try_from(waits.len()).unwrap_or(u32::MAX),
             failed: 0,
+            cut: 0,
             longest: waits.iter().copied().max().unwrap_or(0),
             histogram,
         }
@@ -69,7 +73,7 @@ impl Notice {
 }
 
 /// One run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     pub cause: Cause,
     /// Milliseconds since 1970, UTC.
@@ -87,6 +91,9 @@ pub struct Entry {
     pub cut: Vec<Use>,
     pub reasons: Vec<Text>,
     pub trouble: Vec<Text>,
+    /// Transactions that it was expected to delay, from the load of earlier weeks; absent where nothing was known.
+    #[serde(default)]
+    pub expected_delayed: Option<f64>,
     /// What the users would have lost without a gate, in øre.
     pub avoided: u64,
 }
@@ -109,6 +116,7 @@ impl Entry {
             cut: Vec::new(),
             reasons: Vec::new(),
             trouble: Vec::new(),
+            expected_delayed: None,
             avoided: 0,
         }
     }

@@ -4,10 +4,12 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use tokio::time::{Duration, Instant};
 use varde_calendar::Schedule;
+use varde_site::Engine;
 
 use crate::Error;
 use crate::postgres::Session;
 use crate::quiet::{QUARTERS_A_DAY, Sample, Week};
+use crate::relay::rig::{answers, in_use};
 use crate::settings::{Paths, Settings};
 
 const SHORT: Duration = Duration::from_secs(5);
@@ -56,6 +58,39 @@ impl Meter {
         if self.last.is_some_and(|(at, _)| at.elapsed() < EVERY) {
             return Ok(false);
         }
+        let (count, busy) = match settings.database.engine {
+            Engine::Postgresql => self.look(settings, paths).await?,
+            Engine::Tcp => {
+                let relay = settings.relay(paths);
+                if relay.state(SHORT).await?.held {
+                    // No run is under way: whoever held it is gone.
+                    relay.release(SHORT).await?;
+                }
+                answers(settings.database.address.into(), SHORT).await?;
+                let uses = in_use(&relay, settings.database.restart.oldest_transaction).await?;
+                (relay.state(SHORT).await?.requests, !uses.is_empty())
+            }
+        };
+
+        let quarter = quarter_of(local);
+        let ended = quarter != self.quarter && self.seconds > 0.0;
+        if quarter != self.quarter {
+            self.turn(quarter);
+        }
+        let now = Instant::now();
+        if let Some((at, before)) = self.last {
+            // A gate that was restarted counts from 0.
+            self.transactions += count.checked_sub(before).unwrap_or(count);
+            self.seconds += now.duration_since(at).as_secs_f64();
+        }
+        self.last = Some((now, count));
+        self.looks += 1;
+        self.busy += u32::from(busy);
+        Ok(ended)
+    }
+
+    /// The transactions so far, and whether something is in use.
+    async fn look(&mut self, settings: &Settings, paths: &Paths) -> Result<(u64, bool), Error> {
         let postgres = settings.postgres(paths)?;
         let gate = settings.gate(paths);
         let session = match self.session.take().filter(|session| !session.is_closed()) {
@@ -72,22 +107,7 @@ impl Meter {
             .look(&session, settings.database.restart.oldest_transaction, &backends)
             .await?;
         self.session = Some(session);
-
-        let quarter = quarter_of(local);
-        let ended = quarter != self.quarter && self.seconds > 0.0;
-        if quarter != self.quarter {
-            self.turn(quarter);
-        }
-        let now = Instant::now();
-        if let Some((at, before)) = self.last {
-            // A gate that was restarted counts from 0.
-            self.transactions += count.checked_sub(before).unwrap_or(count);
-            self.seconds += now.duration_since(at).as_secs_f64();
-        }
-        self.last = Some((now, count));
-        self.looks += 1;
-        self.busy += u32::from(!uses.is_empty());
-        Ok(ended)
+        Ok((count, !uses.is_empty()))
     }
 
     fn turn(&mut self, quarter: usize) {

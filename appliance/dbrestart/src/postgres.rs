@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 use varde_bus::Text;
 
 use crate::Error;
 use crate::gate::millis;
+use crate::reason::of_age;
+use crate::tls;
 use crate::usage::{APPLICATION, Class, PROBES, Use, without_values};
 
 /// A connection that ends when this is dropped.
@@ -21,7 +23,7 @@ pub struct Session {
 
 impl Session {
     pub async fn open(config: &tokio_postgres::Config, within: Duration) -> Result<Self, Error> {
-        let connect = config.connect(NoTls);
+        let connect = config.connect(tls::connect());
         let (client, connection) = match timeout(within, connect).await {
             Ok(Ok(pair)) => pair,
             Ok(Err(error)) => return Err(refused(&error)),
@@ -97,8 +99,6 @@ pub struct Fitness {
     pub began: String,
 }
 
-/// A server older than this without a restart has a reason for one.
-const OLD: i64 = 30 * 86_400;
 /// More idle sessions than this many hundredths of `max_connections` is a reason.
 const BLOATED: i64 = 80;
 /// How long a server may take to let us in or to answer one question, where nobody is held meanwhile: one on a blade
@@ -283,20 +283,15 @@ impl Postgres {
             "SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::int8, \
              (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') * 100 \
              / current_setting('max_connections')::int8, current_setting('data_directory'), \
-             current_setting('config_file'), current_setting('hba_file'), pg_postmaster_start_time()::text",
+             current_setting('config_file'), current_setting('hba_file'), pg_postmaster_start_time()::text, \
+             ARRAY(SELECT DISTINCT sourcefile FROM pg_file_settings WHERE sourcefile IS NOT NULL)",
         )
         .await?;
         let Some(state) = state.first() else {
             return Err(Error::failed("Tjeneren svarte ikke", "The server gave no answer"));
         };
         let (age, full): (i64, i64) = (state.get(0), state.get(1));
-        if age > OLD {
-            let days = age / 86_400;
-            reasons.push(Text::new(
-                format!("Tjeneren har gått i {days} døgn"),
-                format!("The server has run for {days} days"),
-            ));
-        }
+        reasons.extend(of_age(age));
         if full > BLOATED {
             reasons.push(Text::new(
                 format!("{full} % av tilkoblingene er i bruk"),
@@ -304,11 +299,15 @@ impl Postgres {
             ));
         }
         let data: String = state.get(2);
-        let files = vec![
+        let mut files = vec![
             state.get::<_, String>(3),
             format!("{data}/postgresql.auto.conf"),
             state.get::<_, String>(4),
         ];
+        // And what they include.
+        files.extend(state.get::<_, Vec<String>>(6));
+        files.sort();
+        files.dedup();
         Ok(Fitness {
             reasons,
             data,

@@ -169,6 +169,7 @@ async fn bounded(rig: &mut impl Performs, command: &Command) -> Event {
         | Command::Start { within }
         | Command::FallBack { within }
         | Command::RestartMachine { within }
+        | Command::RollBack { within }
         | Command::Probe { within }
         | Command::Resume { within }
         | Command::RestartGate { within }
@@ -214,6 +215,7 @@ fn close(
         cut: account.cut,
         reasons: account.reasons,
         trouble: account.trouble,
+        expected_delayed: head.expected_delayed,
         avoided: cost(saved, books.downtime_cost, books.counties),
         ..Entry::unbegun(head.cause, head.started, head.plan.forecast, outcome)
     };

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio::time::{sleep, timeout};
+use tokio_postgres::config::SslMode;
 use varde_bus::Text;
 
 use crate::Error;
@@ -14,8 +15,9 @@ use crate::ledger::Notice;
 use crate::machine::Machine;
 use crate::postgres::{Postgres, Session};
 use crate::procedure::Performs;
+use crate::reason::{self, Memory};
 use crate::run::{Command, Event};
-use crate::server::Server;
+use crate::server::{Copy, Server};
 use crate::usage::{Class, Use};
 
 /// What is restarted when a run restarts.
@@ -42,6 +44,9 @@ pub struct Known {
     /// When the server that is to be restarted began.
     #[serde(default)]
     pub began: String,
+    /// What it took after its last start by a run of ours.
+    #[serde(default)]
+    pub memory: Option<Memory>,
 }
 
 #[derive(Debug)]
@@ -115,18 +120,23 @@ impl Rig {
 
     async fn preflight(&mut self) -> Result<Event, Error> {
         let fitness = self.postgres.fitness().await?;
+        let memory = self.known.memory;
         self.known = Known {
             data: fitness.data.clone(),
             files: fitness.files.clone(),
             began: fitness.began.clone(),
+            memory,
         };
-        let bytes = serde_json::to_vec(&self.known).unwrap_or_default();
-        std::fs::write(&self.memory, bytes).map_err(|error| Error::file(&self.memory, &error))?;
+        self.remember()?;
+        let data = &self.known.data;
         // Also finds out whether the way to the server works, before anybody is held.
-        self.server.room(&self.known.data, SHORT * 2).await?;
+        self.server.room(data, SHORT * 2).await?;
+        let mut reasons = fitness.reasons;
+        let taken = self.server.memory(data, SHORT * 2).await?;
+        reasons.extend(taken.and_then(|now| reason::of_memory(memory, now)));
         if fitness.settled {
             self.server
-                .keep(&self.known.data, &self.known.files, SHORT * 2)
+                .keep(Copy::Good, data, &self.known.files, SHORT * 2)
                 .await?;
         }
         if self.gate.is_paused(SHORT).await? {
@@ -134,7 +144,12 @@ impl Rig {
             self.gate.resume(SHORT).await?;
         }
         self.log_from = self.log_end().await;
-        Ok(Event::Reasons(fitness.reasons))
+        Ok(Event::Reasons(reasons))
+    }
+
+    fn remember(&self) -> Result<(), Error> {
+        let bytes = serde_json::to_vec(&self.known).unwrap_or_default();
+        std::fs::write(&self.memory, bytes).map_err(|error| Error::file(&self.memory, &error))
     }
 
     async fn look(&mut self) -> Result<Event, Error> {
@@ -251,6 +266,7 @@ impl Rig {
         config
             .host_path(&self.gate.socket)
             .port(self.gate.port)
+            .ssl_mode(SslMode::Disable)
             .application_name(crate::usage::APPLICATION);
         if let Some(user) = self.postgres.config.get_user() {
             config.user(user);
@@ -272,6 +288,12 @@ impl Rig {
                 "The server was not restarted",
             )));
         }
+        let data = &self.known.data;
+        self.server
+            .keep(Copy::Started, data, &self.known.files, SHORT)
+            .await?;
+        self.known.memory = self.server.memory(data, SHORT).await?;
+        self.remember()?;
         Ok(Event::Done)
     }
 
@@ -308,6 +330,11 @@ impl Rig {
 
     async fn cut(&mut self, uses: &[Use]) -> Result<(), Error> {
         self.postgres.cut(uses).await
+    }
+
+    async fn put_back(&self, copy: Copy, within: Duration) -> Result<(), Error> {
+        let Known { data, files, .. } = &self.known;
+        self.server.put_back(copy, data, files, within).await
     }
 
     async fn restart_machine(&mut self, within: Duration) -> Result<(), Error> {
@@ -349,11 +376,8 @@ impl Performs for Rig {
                 _ => self.server.kill(&self.known.data, ms(within)).await,
             },
             Command::Start { within } => self.start(ms(within)).await,
-            Command::FallBack { within } => {
-                self.server
-                    .fall_back(&self.known.data, &self.known.files, ms(within))
-                    .await
-            }
+            Command::FallBack { within } => self.put_back(Copy::Good, ms(within)).await,
+            Command::RollBack { within } => self.put_back(Copy::Started, ms(within)).await,
             Command::RestartMachine { within } => self.restart_machine(ms(within)).await,
             Command::Probe { within } => return told(self.probe(ms(within)).await),
             Command::Resume { within } => self.resume(ms(within)).await,
@@ -369,7 +393,7 @@ impl Performs for Rig {
     }
 }
 
-fn told(result: Result<Event, Error>) -> Event {
+pub(crate) fn told(result: Result<Event, Error>) -> Event {
     match result {
         Ok(event) => event,
         Err(Error::Late(why)) => Event::Late(why),

@@ -25,6 +25,15 @@ const QUICK_PROBE: u64 = 2_000;
 const FIRST_REST: u64 = 2_000;
 const LONGEST_REST: u64 = 30_000;
 
+/// What is tried when the server does not come up: each once, from the least to the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rung {
+    Start,
+    FallBack,
+    RestartMachine,
+    RollBack,
+}
+
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, each set once")]
 pub struct Run {
@@ -40,8 +49,10 @@ pub struct Run {
     stopped: Option<u64>,
     /// The server has answered since it was told to stop, or was never told to.
     answers: bool,
+    /// How far up the ladder it had to go.
+    rung: Rung,
+    /// An earlier configuration was put back.
     fell_back: bool,
-    machine_restarted: bool,
     /// Why nothing that is done to the server helps.
     out_of_hands: Option<Text>,
     last_uses: Vec<Use>,
@@ -73,11 +84,17 @@ impl Run {
             Step::Pause | Step::Release | Step::Resume | Step::RestartGate | Step::Verify => {
                 run.probe(QUICK_PROBE, now)
             }
-            Step::Stop | Step::Kill => {
+            // A server with another configuration has to stop too, if it runs.
+            Step::Stop | Step::Kill | Step::FallBack | Step::RollBack => {
                 run.stopped = Some(now);
                 run.stop(now)
             }
-            Step::Start | Step::FallBack | Step::RestartMachine | Step::Probe => {
+            // Nobody knows whether that was done; one that has started stays as it is.
+            Step::Start => {
+                run.stopped = Some(now);
+                run.start(now)
+            }
+            Step::RestartMachine | Step::Probe => {
                 run.stopped = Some(now);
                 run.probe(run.plan.start_most, now)
             }
@@ -96,8 +113,8 @@ impl Run {
             held_since: None,
             stopped: None,
             answers: false,
+            rung: Rung::Start,
             fell_back: false,
-            machine_restarted: false,
             out_of_hands: None,
             last_uses: Vec::new(),
             cancelled: false,
@@ -138,10 +155,13 @@ impl Run {
                 Event::Failed(why) => self.climb(why, now),
                 _ => self.probe(self.plan.start_most, now),
             },
-            Step::FallBack => match event {
+            Step::FallBack | Step::RollBack => match event {
                 Event::Failed(why) | Event::Late(why) => self.climb(why, now),
                 // One that runs and lets nobody in does not look at its configuration again by itself.
-                _ => self.stop(now),
+                _ => {
+                    self.fell_back = true;
+                    self.stop(now)
+                }
             },
             Step::Probe => self.after_probe(event, now),
             Step::Resume => self.after_resume(event, now),
@@ -408,19 +428,22 @@ impl Run {
         if self.held_since.is_some() && self.within(1, now).is_none() {
             return self.resume();
         }
-        if !self.fell_back {
-            self.fell_back = true;
-            self.step = Step::FallBack;
-            return Command::FallBack {
-                within: self.within(FALL_BACK_MOST, now).unwrap_or(FALL_BACK_MOST),
-            };
+        let bound = |most| self.within(most, now).unwrap_or(most);
+        let plan = &self.plan;
+        if plan.falls_back && self.rung < Rung::FallBack {
+            let within = bound(FALL_BACK_MOST);
+            (self.rung, self.step) = (Rung::FallBack, Step::FallBack);
+            return Command::FallBack { within };
         }
-        if self.plan.has_machine && !self.machine_restarted {
-            self.machine_restarted = true;
-            self.step = Step::RestartMachine;
-            return Command::RestartMachine {
-                within: self.within(MACHINE_MOST, now).unwrap_or(MACHINE_MOST),
-            };
+        if plan.has_machine && self.rung < Rung::RestartMachine {
+            let within = bound(MACHINE_MOST);
+            (self.rung, self.step) = (Rung::RestartMachine, Step::RestartMachine);
+            return Command::RestartMachine { within };
+        }
+        if plan.falls_back && self.rung < Rung::RollBack {
+            let within = bound(FALL_BACK_MOST);
+            (self.rung, self.step) = (Rung::RollBack, Step::RollBack);
+            return Command::RollBack { within };
         }
         if self.held_since.is_some() {
             return self.resume();

@@ -3,6 +3,8 @@
 //! What is to be done there is a handful of shell scripts. They get everything that varies as arguments, and they are
 //! the whole agent: nothing has to be installed on the server's side but a shell. How they get there is [`Via`].
 
+mod unit;
+
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use varde_bus::Text;
 use crate::Error;
 use crate::agent::Agent;
 use crate::gate::millis;
+use crate::reason::Memory;
 
 /// The way to the machine on which the server runs.
 #[derive(Clone, Debug)]
@@ -83,26 +86,62 @@ const DISK: &str = r#"
 free=$(df -P -k "$1" | awk 'NR == 2 { print $4 }')
 [ "$free" -ge 65536 ] || { echo "$((free / 1024)) MiB"; exit 9; }
 "#;
-/// `$1` is the folder of the data, then the files; copied beside the data, where the server's own rights keep them.
+/// What the server and its children take for themselves, and what the machine has, in KiB.
+const MEMORY: &str = r#"
+taken=0
+for one in "$pid" $(cat "/proc/$pid/task/"*/children); do
+    own=$(awk '/^Pss_Anon:/ { print $2 }' "/proc/$one/smaps_rollup" 2>/dev/null)
+    taken=$((taken + ${own:-0}))
+done
+echo "$taken $(awk '/^MemTotal/ { print $2 }' /proc/meminfo)"
+"#;
+/// `$1` is the folder of the data, `$2` the name of the copy beside the data, where the server's own rights keep it;
+/// then the files, each kept by its whole path.
 const KEEP: &str = r#"
 set -e
-good="$1/varde-last-good"; shift
-owner=$(stat -c %u:%g "$(dirname "$good")")
-install -d -m 0700 -o "${owner%:*}" -g "${owner#*:}" "$good.part"
-for file; do cp -p "$file" "$good.part/"; done
-rm -rf "$good"
-mv "$good.part" "$good"
+copy="$1/$2"; shift 2
+owner=$(stat -c %u:%g "$(dirname "$copy")")
+install -d -m 0700 -o "${owner%:*}" -g "${owner#*:}" "$copy.part"
+for file; do [ ! -e "$file" ] || cp -p "$file" "$copy.part/$(echo "$file" | tr / +)"; done
+rm -rf "$copy"
+mv "$copy.part" "$copy"
 "#;
-const FALL_BACK: &str = r#"
+/// A file that the copy does not have was not there when it was made, and is moved aside. Exit code 9 is ours.
+const PUT_BACK: &str = r#"
 set -e
-good="$1/varde-last-good"; shift
-[ -d "$good" ] || { echo "no copy"; exit 9; }
+copy="$1/$2"; shift 2
+[ -d "$copy" ] || { echo "no copy"; exit 9; }
+same=yes
 for file; do
-    cp -p "$file" "$file.varde-failed"
-    cp -p "$good/$(basename "$file")" "$file.varde-part"
+    kept="$copy/$(echo "$file" | tr / +)"
+    ! cmp -s "$file" "$kept" || continue
+    [ -e "$file" ] || [ -e "$kept" ] || continue
+    same=no
+    [ ! -e "$file" ] || mv "$file" "$file.varde-failed"
+    [ -e "$kept" ] || continue
+    cp -p "$kept" "$file.varde-part"
     mv "$file.varde-part" "$file"
 done
+[ $same = no ] || { echo "it is the one that failed"; exit 9; }
 "#;
+
+/// A copy of the configuration, by the name of its folder beside the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copy {
+    /// What ran at the last preflight, as far as the server says.
+    Good,
+    /// What a run of ours has started the server with.
+    Started,
+}
+
+impl Copy {
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Good => "varde-last-good",
+            Self::Started => "varde-last-started",
+        }
+    }
+}
 
 /// What a script said, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,18 +204,39 @@ impl Server {
     }
 
     /// Keeps a copy of the configuration that runs.
-    pub async fn keep(&self, data: &str, files: &[String], within: Duration) -> Result<(), Error> {
+    pub async fn keep(
+        &self,
+        copy: Copy,
+        data: &str,
+        files: &[String],
+        within: Duration,
+    ) -> Result<(), Error> {
         let what = Text::new("ta vare på konfigurasjonen", "keeping the configuration");
-        self.must(&what, KEEP, &with(data, files), within).await
+        self.must(&what, KEEP, &with(copy, data, files), within).await
     }
 
-    /// Puts that copy back; the files that did not work stay beside it as `FILE.varde-failed`.
-    pub async fn fall_back(&self, data: &str, files: &[String], within: Duration) -> Result<(), Error> {
+    /// Puts that copy back; the files that did not work stay beside it as `FILE.varde-failed`. Fails where there is no
+    /// copy, and where it is what is there already.
+    pub async fn put_back(
+        &self,
+        copy: Copy,
+        data: &str,
+        files: &[String],
+        within: Duration,
+    ) -> Result<(), Error> {
         let what = Text::new(
-            "hente fram forrige konfigurasjon",
-            "putting the last good configuration back",
+            "hente fram en tidligere konfigurasjon",
+            "putting an earlier configuration back",
         );
-        self.must(&what, FALL_BACK, &with(data, files), within).await
+        self.must(&what, PUT_BACK, &with(copy, data, files), within).await
+    }
+
+    /// What the server takes; `None` where it could not be found out.
+    pub async fn memory(&self, data: &str, within: Duration) -> Result<Option<Memory>, Error> {
+        let what = Text::new("se på minnet", "looking at the memory");
+        let script = format!("{FIND}{MEMORY}");
+        let output = self.script(&what, &script, &[data], within).await?;
+        Ok(Memory::read(&output.words))
     }
 
     async fn must(&self, what: &Text, script: &str, args: &[&str], within: Duration) -> Result<(), Error> {
@@ -243,8 +303,9 @@ impl Server {
     }
 }
 
-fn with<'a>(data: &'a str, files: &'a [String]) -> Vec<&'a str> {
-    std::iter::once(data)
+fn with<'a>(copy: Copy, data: &'a str, files: &'a [String]) -> Vec<&'a str> {
+    [data, copy.folder()]
+        .into_iter()
         .chain(files.iter().map(String::as_str))
         .collect()
 }
@@ -369,17 +430,38 @@ mod tests {
         let file = folder.path().join("postgresql.conf");
         let files = [file.to_str().unwrap().to_owned()];
         let server = local(Start::Command(vec!["true".into()]));
+        let put_back = async || server.put_back(Copy::Good, data, &files, SOON).await;
         std::fs::write(&file, "port = 1").unwrap();
-        assert!(
-            server.fall_back(data, &files, SOON).await.is_err(),
-            "nothing was kept yet"
-        );
-        server.keep(data, &files, SOON).await.unwrap();
+        assert!(put_back().await.is_err(), "nothing was kept yet");
+        server.keep(Copy::Good, data, &files, SOON).await.unwrap();
+        assert!(put_back().await.is_err(), "it is the one that is there");
         std::fs::write(&file, "prot = 2").unwrap();
-        server.fall_back(data, &files, SOON).await.unwrap();
+        put_back().await.unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "port = 1");
         let failed = folder.path().join("postgresql.conf.varde-failed");
         assert_eq!(std::fs::read_to_string(failed).unwrap(), "prot = 2");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_came_later_is_moved_aside_and_files_of_one_name_are_kept_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().to_str().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::create_dir_all(path("a")).unwrap();
+        std::fs::create_dir_all(path("b")).unwrap();
+        let files = [path("a/x.conf"), path("b/x.conf"), path("b/later.conf")];
+        std::fs::write(&files[0], "a").unwrap();
+        std::fs::write(&files[1], "b").unwrap();
+        let server = local(Start::Command(vec!["true".into()]));
+        server.keep(Copy::Started, data, &files, SOON).await.unwrap();
+        std::fs::write(&files[1], "bad").unwrap();
+        std::fs::write(&files[2], "new").unwrap();
+        server.put_back(Copy::Started, data, &files, SOON).await.unwrap();
+        let read = |path: &str| std::fs::read_to_string(path).ok();
+        assert_eq!(read(&files[0]).as_deref(), Some("a"));
+        assert_eq!(read(&files[1]).as_deref(), Some("b"));
+        assert_eq!(read(&files[2]), None);
+        assert_eq!(read(&path("b/later.conf.varde-failed")).as_deref(), Some("new"));
     }
 
     #[tokio::test]

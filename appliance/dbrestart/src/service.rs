@@ -10,6 +10,7 @@ use varde_bus::caller::Caller;
 use varde_bus::dbrestart::{DatabaseStatus, PATH, PlannedRun, QuarterLoad, RunRecord};
 use varde_bus::record::Recorder;
 use varde_bus::{Failure, FailureKind, Verb};
+use varde_site::Engine;
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, interface};
@@ -92,7 +93,7 @@ impl Posts {
         for (post, name) in gone {
             let _ = post.orders.send(Order::Stop).await;
             let _ = post.task.await;
-            if let Err(error) = crate::gates::withdraw(&name, &common.paths).await {
+            if let Err(error) = crate::gates::withdraw(&post.settings, &common.paths).await {
                 eprintln!("{name}: {}", error.text().en);
             }
             names.push(name);
@@ -311,8 +312,10 @@ impl DbRestart {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<String, Failure> {
         Call { connection, header }.permitted(Verb::ReadDatabase).await?;
-        self.settings(database)?;
-        Ok(PREPARATION.to_owned())
+        match self.settings(database)?.database.engine {
+            Engine::Postgresql => Ok(PREPARATION.to_owned()),
+            Engine::Tcp => Err(not_postgresql(database)),
+        }
     }
 
     async fn restart(
@@ -384,6 +387,15 @@ impl DbRestart {
 
     #[zbus(signal)]
     async fn removed(emitter: &SignalEmitter<'_>, name: String) -> zbus::Result<()>;
+}
+
+/// Asked for what only PostgreSQL has.
+pub(crate) fn not_postgresql(database: &str) -> Failure {
+    Failure::new(
+        FailureKind::Refused,
+        format!("{database} er ikke PostgreSQL: Varde logger ikke inn der"),
+        format!("{database} is not PostgreSQL: Varde does not log in there"),
+    )
 }
 
 fn kept<T: serde::de::DeserializeOwned + Default>(path: &std::path::Path) -> T {

@@ -1,23 +1,29 @@
 //! From a `[[database]]` of the site to what its restarts need.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use varde_bus::hypervisor::HypervisorProxy;
 use varde_calendar::Schedule;
-use varde_site::{Database, DatabaseServer, Pool, RestartWhat, Site};
+use varde_site::{Database, DatabaseServer, Engine, Pool, RestartWhat, Site};
 
 use crate::Error;
 use crate::agent::Agent;
 use crate::bouncer::Config;
+use crate::engine::EngineRig;
 use crate::forecast::{Forecast, forecast};
 use crate::gate::Gate;
 use crate::ledger;
 use crate::machine::Machine;
 use crate::postgres::Postgres;
 use crate::procedure::Books;
+use crate::relay;
+use crate::relay::control::Relay;
+use crate::relay::rig::RelayRig;
 use crate::rig::{Log, Parts, Rig, Target};
 use crate::run::Plan;
 use crate::server::{Server, Start, Via};
@@ -76,11 +82,6 @@ impl Paths {
     fn ssh(&self) -> PathBuf {
         self.root.join("var/lib/varde/dbrestart/ssh")
     }
-}
-
-/// The unit of a gate.
-pub fn gate_unit(database: &str) -> String {
-    format!("varde-gate@{database}.service")
 }
 
 /// One database, and what of the whole site it needs.
@@ -178,6 +179,7 @@ impl Settings {
             may_cut,
             only_with_reason: restart.only_with_reason,
             forecast,
+            falls_back: self.database.engine == Engine::Postgresql,
             has_machine: matches!(self.database.server, DatabaseServer::Vm(_)),
         }
     }
@@ -190,11 +192,47 @@ impl Settings {
         }
     }
 
+    /// The unit of the gate.
+    pub fn gate_unit(&self) -> String {
+        let name = &self.database.name;
+        match self.database.engine {
+            Engine::Postgresql => format!("varde-gate@{name}.service"),
+            Engine::Tcp => format!("varde-relay@{name}.service"),
+        }
+    }
+
+    /// Opens the gate, whichever it is.
+    pub async fn let_go(&self, paths: &Paths, within: Duration) -> Result<(), Error> {
+        match self.database.engine {
+            Engine::Postgresql => self.gate(paths).resume(within).await,
+            Engine::Tcp => self.relay(paths).release(within).await,
+        }
+    }
+
     pub fn gate(&self, paths: &Paths) -> Gate {
         Gate {
             socket: paths.gate_socket(&self.database.name),
             port: self.database.gate.1,
             user: paths.admin.clone(),
+        }
+    }
+
+    /// The gate of a server whose protocol is not known.
+    pub fn relay(&self, paths: &Paths) -> Relay {
+        Relay {
+            socket: paths.gate_socket(&self.database.name).join("relay.sock"),
+        }
+    }
+
+    /// What that gate is told.
+    pub fn relay_config(&self, paths: &Paths) -> relay::Config {
+        relay::Config {
+            listen: SocketAddr::from(self.database.gate),
+            server: SocketAddr::from(self.database.address),
+            control: self.relay(paths).socket,
+            // This service's own account; nobody else drives it.
+            admin: rustix::process::getuid().as_raw(),
+            held_most: self.database.restart.held_most,
         }
     }
 
@@ -217,7 +255,7 @@ impl Settings {
         Ok(Postgres::new(config))
     }
 
-    pub fn rig(&self, paths: &Paths, hypervisor: &HypervisorProxy<'static>) -> Result<Rig, Error> {
+    pub fn rig(&self, paths: &Paths, hypervisor: &HypervisorProxy<'static>) -> Result<EngineRig, Error> {
         let database = &self.database;
         let (via, machine) = match &database.server {
             DatabaseServer::Vm(vm) => (
@@ -241,24 +279,47 @@ impl Settings {
                 )
             }
         };
-        Ok(Rig::new(Parts {
-            gate: self.gate(paths),
-            gate_unit: Some(gate_unit(&database.name)),
-            systemctl: paths.systemctl.clone(),
-            log: Log::Unit(gate_unit(&database.name)),
-            postgres: self.postgres(paths)?,
-            server: Server {
-                via,
-                start: Start::Unit(database.restart.unit.clone()),
-            },
-            machine,
-            target: match database.restart.what {
-                RestartWhat::Process => Target::Process,
-                RestartWhat::Machine => Target::Machine,
-            },
-            oldest: database.restart.oldest_transaction,
-            memory: paths.books(&database.name).join("server.json"),
-        }))
+        let unit = database.restart.unit.clone();
+        let server = Server {
+            via,
+            start: Start::Unit(unit.clone()),
+        };
+        let target = match database.restart.what {
+            RestartWhat::Process => Target::Process,
+            RestartWhat::Machine => Target::Machine,
+        };
+        let (oldest, memory) = (
+            database.restart.oldest_transaction,
+            paths.books(&database.name).join("server.json"),
+        );
+        let systemctl = paths.systemctl.clone();
+        Ok(match database.engine {
+            Engine::Postgresql => EngineRig::Postgres(Box::new(Rig::new(Parts {
+                gate: self.gate(paths),
+                gate_unit: Some(self.gate_unit()),
+                systemctl,
+                log: Log::Unit(self.gate_unit()),
+                postgres: self.postgres(paths)?,
+                server,
+                machine,
+                target,
+                oldest,
+                memory,
+            }))),
+            Engine::Tcp => EngineRig::Relay(Box::new(RelayRig::new(relay::rig::Parts {
+                relay: self.relay(paths),
+                gate: SocketAddr::from(database.gate),
+                address: SocketAddr::from(database.address),
+                gate_unit: self.gate_unit(),
+                systemctl,
+                server,
+                unit,
+                machine,
+                target,
+                oldest,
+                memory,
+            }))),
+        })
     }
 
     /// What the gate is told; `certificate` and its key lie in its folder.

@@ -30,10 +30,12 @@ pub enum Class {
     Session,
     /// A session that goes round the gate, so that the gate cannot hold it.
     Direct,
+    /// A request that waits for its answer, where that is all that can be seen.
+    Request,
 }
 
 impl Class {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Transaction,
         Self::Prepared,
         Self::Backup,
@@ -43,6 +45,7 @@ impl Class {
         Self::Standby,
         Self::Session,
         Self::Direct,
+        Self::Request,
     ];
 
     pub fn name(self) -> &'static str {
@@ -56,6 +59,7 @@ impl Class {
             Self::Standby => "standby",
             Self::Session => "session",
             Self::Direct => "direct",
+            Self::Request => "request",
         }
     }
 
@@ -74,6 +78,7 @@ impl Class {
             Self::Standby => ("standby-server", "standby"),
             Self::Session => ("økt med egen tilstand", "session with state of its own"),
             Self::Direct => ("økt utenom porten", "session past the gate"),
+            Self::Request => ("forespørsel uten svar", "request without its answer"),
         };
         Text::new(nb, en)
     }

@@ -18,6 +18,7 @@ use varde_bus::hypervisor::HypervisorProxy;
 use varde_bus::record::Recorder;
 use varde_bus::{Failure, FailureKind, Text};
 use varde_calendar::Schedule;
+use varde_site::Engine;
 
 pub use self::lease::Leases;
 use crate::Error;
@@ -28,6 +29,7 @@ use crate::postgres::ANSWER;
 use crate::procedure::{Ended, Progress, Strings, recover};
 use crate::report;
 use crate::run::Outcome;
+use crate::service::not_postgresql;
 use crate::settings::{Paths, SERVICE, Settings};
 use crate::timetable::{Due, Once, Orders};
 
@@ -184,6 +186,12 @@ impl Warden {
         match settings.schedule() {
             Ok(schedule) => {
                 self.schedule = schedule;
+                if settings.database.engine != self.settings.database.engine {
+                    // Another kind of gate takes the place of the one that stands there.
+                    if let Err(error) = gates::withdraw(&self.settings, &self.common.paths).await {
+                        eprintln!("{}: {}", self.name(), error.text().en);
+                    }
+                }
                 self.settings = settings;
                 self.provide().await;
             }
@@ -205,8 +213,9 @@ impl Warden {
             }
             // Without a way to the server at least nobody is held.
             Err(error) => {
-                let gate = self.settings.gate(&self.common.paths);
-                gate.resume(Duration::from_secs(10)).await.and(Err(error))
+                let within = Duration::from_secs(10);
+                let open = self.settings.let_go(&self.common.paths, within).await;
+                open.and(Err(error))
             }
         };
         match recovered {
@@ -261,17 +270,26 @@ impl Warden {
         let (cancel, cancelled) = watch::channel(false);
         let (progress, watched) = watch::channel(None);
         let (settings, common) = (self.settings.clone(), self.common.clone());
+        let expected = self.expected_delayed();
         let strings = Strings {
             cancel: cancelled,
             progress,
         };
         self.running = Some(Running {
-            task: tokio::spawn(run::run(settings, common, cause.clone(), strings)),
+            task: tokio::spawn(run::run(settings, common, cause.clone(), expected, strings)),
             cause,
             cancel,
             progress: watched,
             held_most: Duration::from_millis(self.settings.database.restart.held_most),
         });
+    }
+
+    /// Transactions that a run at this moment would delay, as far as earlier weeks tell.
+    fn expected_delayed(&self) -> Option<f64> {
+        let books = self.settings.books(&self.common.paths);
+        let stall = self.settings.forecast(&books).ok()?.restart;
+        let expected = self.meter.expected(Timestamp::now(), stall, &self.schedule);
+        (expected >= 0.0).then_some(expected)
     }
 
     /// Enters a run that was not begun in its time.
@@ -385,6 +403,9 @@ impl Warden {
                 if !self.call_off() && once.is_none() {
                     return Err(refused("Ingen omstart å avlyse", "No restart to call off"));
                 }
+            }
+            Wish::SetCredential(_) if self.settings.database.engine == Engine::Tcp => {
+                return Err(not_postgresql(self.name()));
             }
             Wish::SetCredential(password) => {
                 let path = self.common.paths.password(self.name());

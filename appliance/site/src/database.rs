@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Database {
     pub name: String,
     pub title: String,
+    pub engine: Engine,
     /// Where its server runs.
     pub server: DatabaseServer,
     /// Where clients come: an address of the appliance, and a port.
@@ -19,6 +20,17 @@ pub struct Database {
     pub database: String,
     pub pool: Pool,
     pub restart: Restart,
+}
+
+/// What Varde knows of a server besides its address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// Its protocol, its transactions, its configuration.
+    #[default]
+    Postgresql,
+    /// Nothing but that it speaks over TCP.
+    Tcp,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

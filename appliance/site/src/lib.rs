@@ -17,7 +17,7 @@ mod store;
 mod telephony;
 mod text;
 
-pub use database::{Database, DatabaseServer, Pool, Restart, RestartWhat};
+pub use database::{Database, DatabaseServer, Engine, Pool, Restart, RestartWhat};
 pub use diff::diff;
 pub use error::StoreError;
 pub use finding::Finding;

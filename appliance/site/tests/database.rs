@@ -1,7 +1,7 @@
 //! `[[database]]` is read whole, and its faults are told where they stand.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use varde_site::{DatabaseServer, Pool, RestartWhat, parse};
+use varde_site::{DatabaseServer, Engine, Pool, RestartWhat, parse};
 
 const SITE: &str = r#"version = 1
 [site]
@@ -68,6 +68,39 @@ fn what_is_left_out_has_careful_defaults() {
         restart.cut.iter().collect::<Vec<_>>(),
         [(&"session".to_owned(), &600_000)]
     );
+}
+
+#[test]
+fn another_engine_has_a_unit_and_nothing_that_only_postgresql_has() {
+    let tcp = SITE
+        .replace("vm = \"journal-db\"\n", "vm = \"journal-db\"\nengine = \"tcp\"\n")
+        .replace("cut = { session", "unit = \"mariadb.service\"\ncut = { request");
+    let site = parse(&tcp).unwrap();
+    assert_eq!(site.databases[0].engine, Engine::Tcp);
+    assert_eq!(site.databases[0].restart.cut["request"], 600_000);
+
+    let wrong = tcp
+        .replace("unit = \"mariadb.service\"\n", "")
+        .replace("engine = \"tcp\"\n", "engine = \"tcp\"\npool = \"session\"\n")
+        .replace("cut = { request", "cut = { session");
+    let texts: Vec<String> = parse(&wrong)
+        .unwrap_err()
+        .into_iter()
+        .map(|finding| finding.text.en)
+        .collect();
+    assert_eq!(texts.len(), 3, "{texts:?}");
+    assert!(
+        texts
+            .iter()
+            .any(|text| text.contains("\"pool\" is for PostgreSQL only"))
+    );
+    assert!(texts.iter().any(|text| text.contains("unit")));
+    assert!(
+        texts
+            .iter()
+            .any(|text| text.contains("no use of the kind \"session\""))
+    );
+    assert_eq!(faults("cut = { session", "cut = { request").len(), 1);
 }
 
 #[test]

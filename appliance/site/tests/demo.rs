@@ -1,6 +1,6 @@
 //! The demo site of the image is a good one.
 
-use varde_site::{CheckKind, Role, parse};
+use varde_site::{CheckKind, DatabaseServer, Role, parse};
 
 #[test]
 fn the_demo_site_passes_its_own_checks() {
@@ -21,4 +21,7 @@ fn the_demo_site_passes_its_own_checks() {
         ("journal-db", 512 << 20)
     );
     assert_eq!(database.checks[1].kind, CheckKind::Tcp(5432));
+    let restarted = &site.databases[0];
+    assert_eq!(restarted.server, DatabaseServer::Vm("journal-db".into()));
+    assert_eq!(restarted.restart.stall_budget, 500);
 }

@@ -103,9 +103,16 @@ fn confirm(title: Text, body: Text, yes: Text, action: Action) -> Confirm {
 
 fn restart(database: &DatabaseStatus) -> Confirm {
     let name = &database.name;
+    let body = both(|words| words.db_restart_body(database.expected));
+    // Who restarts it by hand is told what that costs those who are inside.
+    let limit = &database.limit;
+    let body = Text::new(
+        format!("{} {}", body.nb, limit.nb).trim_end().to_owned(),
+        format!("{} {}", body.en, limit.en).trim_end().to_owned(),
+    );
     confirm(
         both(|words| words.db_restart_title(name)),
-        both(|words| words.db_restart_body(database.expected)),
+        body,
         both(|words| words.db_restart_yes(name)),
         Action::RestartDatabase {
             database: name.clone(),
@@ -270,6 +277,9 @@ fn draw_picked(state: &State, canvas: &mut Canvas, top: u16, database: &Database
     row += 1;
     let about = words.database_about(&database.gate, &database.server, &database.address);
     row = canvas.wrapped(1, row, Role::Plain, &about);
+    if !database.limit.is_empty() {
+        row = canvas.wrapped(1, row, Role::Warning, state.say(&database.limit));
+    }
     if !database.reason.is_empty() {
         row = canvas.wrapped(1, row, role_of(database.state), state.say(&database.reason));
     }
@@ -292,7 +302,12 @@ fn draw_picked(state: &State, canvas: &mut Canvas, top: u16, database: &Database
     }
     if !database.quietest.is_empty() {
         let delays = format::tenth(database.quietest_delays, state.language());
-        row = canvas.wrapped(1, row, Role::Plain, &words.quietest(&database.quietest, delays));
+        let mut text = words.quietest(&database.quietest, delays);
+        if database.next_delays >= 0.0 {
+            let there = format::tenth(database.next_delays, state.language());
+            text = format!("{text} {}", words.at_the_next(there));
+        }
+        row = canvas.wrapped(1, row, Role::Plain, &text);
     }
     row
 }
@@ -323,8 +338,8 @@ fn draw_runs(state: &State, canvas: &mut Canvas, top: u16) {
             "restarted" | "fell_back" => words.run_went(
                 run.longest,
                 run.expected,
-                run.delayed,
-                run.failed,
+                waited(state, run),
+                run.failed + run.sessions_cut,
                 format::kroner(run.avoided / 100, language),
             ),
             _ => run
@@ -336,6 +351,15 @@ fn draw_runs(state: &State, canvas: &mut Canvas, top: u16) {
         canvas.cell(1, row, width, role, &text);
         row += 1;
     }
+}
+
+/// How many waited, and how many were expected to where that is known: `9 (7.5)`.
+fn waited(state: &State, run: &RunRecord) -> String {
+    if run.expected_delayed < 0.0 {
+        return run.delayed.to_string();
+    }
+    let expected = format::tenth(run.expected_delayed, state.language());
+    format!("{} ({expected})", run.delayed)
 }
 
 /// How many clients waited how long, such as `<=50 #####  <=100 ##`.
@@ -380,7 +404,9 @@ mod tests {
             restart: 90,
             failed_pauses: 0,
             delayed: 18,
+            expected_delayed: -1.0,
             failed: 0,
+            sessions_cut: 0,
             histogram: vec![0, 6, 12, 0],
             histogram_ends: vec![10, 50, 100],
             cut: vec![],

@@ -17,9 +17,10 @@ texts! {
     next_will_not(why): "Neste omstart blir det ikke noe av: {why}" | "The next restart will not happen: {why}";
     next_runs(moments): "Deretter: {moments}" | "Coming up: {moments}";
     quietest(when, count): "Stilleste tid i uken: {when} ({count} ville ventet)." | "Quietest time of the week: {when} ({count} would wait).";
+    at_the_next(count): "Ved neste omstart: {count}." | "At the next restart: {count}.";
     stall_picture(picture): "Ventet, ms: {picture}" | "Waited, ms: {picture}";
-    run_went(longest, expected, delayed, failed, saved): "stans {longest} ms (ventet {expected}), {delayed} ventet, {failed} feilet, spart {saved}"
-        | "stall {longest} ms (expected {expected}), {delayed} waited, {failed} failed, saved {saved}";
+    run_went(longest, expected, delayed, failed, saved): "stans {longest} ms (ventet {expected}), {delayed} ventet, {failed} brutt, spart {saved}"
+        | "stall {longest} ms (expected {expected}), {delayed} waited, {failed} broken, saved {saved}";
 
     db_restart_title(name): "Starte {name} på nytt?" | "Restart {name}?";
     db_restart_body(stall): "Omstarten venter til ingen er i veien. Brukerne merker en pause på omtrent {stall} ms."
@@ -93,7 +94,7 @@ impl Words {
             "pause" | "release" | "resume" | "restart_gate" => self.step_hold(),
             "stop" | "kill" => self.step_stop(),
             "start" | "probe" => self.step_start(),
-            "fall_back" | "restart_machine" => self.step_rescue(),
+            "fall_back" | "restart_machine" | "roll_back" => self.step_rescue(),
             "verify" => self.step_verify(),
             other => other,
         }

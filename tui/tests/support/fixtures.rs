@@ -317,6 +317,8 @@ pub fn database(name: &str, state: DatabaseState) -> DatabaseStatus {
     DatabaseStatus {
         name: name.into(),
         title: "Pasientjournal".into(),
+        engine: "postgresql".into(),
+        limit: Text::default(),
         state,
         reason: Text::default(),
         since: NOW - 35 * MINUTE,
@@ -374,7 +376,9 @@ pub fn runs() -> Vec<RunRecord> {
         restart: 139,
         failed_pauses: 0,
         delayed: 9,
+        expected_delayed: 7.5,
         failed: 0,
+        sessions_cut: 0,
         histogram: vec![0, 0, 2, 3, 3, 1, 0, 0, 0, 0],
         histogram_ends: vec![10, 25, 50, 100, 150, 200, 250, 500, 1000],
         cut: Vec::new(),

@@ -84,6 +84,7 @@ pub fn plan(books: &Books) -> Result<Plan> {
         may_cut: BTreeMap::new(),
         only_with_reason: false,
         forecast: forecast(&restarts, 300),
+        falls_back: true,
         has_machine: false,
     })
 }
@@ -113,6 +114,7 @@ pub async fn conducted(books: &Books, rig: &mut impl Performs, plan: Plan) -> En
         cause: Cause::calendar(0),
         plan,
         started: 0,
+        expected_delayed: None,
     };
     conduct(rig, books, head, strings()).await
 }

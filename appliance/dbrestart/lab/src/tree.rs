@@ -6,7 +6,7 @@ use varde_machine::Tree;
 
 use crate::Result;
 
-const PACKAGES: [&str; 7] = [
+const PACKAGES: [&str; 9] = [
     "postgresql-17",
     "pgbouncer",
     "patroni",
@@ -14,6 +14,8 @@ const PACKAGES: [&str; 7] = [
     "python3-etcd",
     "python3-psycopg",
     "procps",
+    "openssh-server",
+    "valkey-server",
 ];
 
 /// The tree, made where it is missing; this takes some minutes, root, and mmdebstrap.

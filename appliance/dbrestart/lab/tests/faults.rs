@@ -249,6 +249,7 @@ async fn a_disk_that_fills_before_the_pause_keeps_clients_from_being_held() {
         cause: Cause::calendar(0),
         plan: impatient(&cluster),
         started: 0,
+        expected_delayed: None,
     };
     // The journal has a page; its head leaves room in it for the steps before the look.
     let room = 3990 - serde_json::to_vec(&head).unwrap().len();
@@ -382,6 +383,7 @@ async fn a_journal_from_a_boot_with_a_younger_clock_holds_nobody_longer() {
         plan: impatient(&cluster),
         // Set far ahead, by a clock that was wrong.
         started: 4_000_000_000_000,
+        expected_delayed: None,
     };
     let mut journal = Journal::begin(&books.journal(), &head).unwrap();
     journal.step(Step::Stop, Some(u64::MAX)).unwrap();

@@ -67,7 +67,7 @@ async fn put_right(paths: &Paths) -> Result<(), Failure> {
             Ok(rig) => rig,
             Err(error) => {
                 eprintln!("{name}: {}; the gate is opened all the same", error.text().en);
-                settings.gate(paths).resume(Duration::from_secs(10)).await?;
+                settings.let_go(paths, Duration::from_secs(10)).await?;
                 continue;
             }
         };

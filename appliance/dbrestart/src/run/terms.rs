@@ -26,6 +26,8 @@ pub struct Plan {
     /// Run only where there is a reason to.
     pub only_with_reason: bool,
     pub forecast: Forecast,
+    /// Whether the server's configuration is known, so that an earlier one can be put back.
+    pub falls_back: bool,
     /// Whether the server's machine can be restarted when the server does not come up.
     pub has_machine: bool,
 }
@@ -65,6 +67,10 @@ pub enum Command {
         within: u64,
     },
     RestartMachine {
+        within: u64,
+    },
+    /// Put back the configuration with which a run of ours has started the server.
+    RollBack {
         within: u64,
     },
     /// Until a login, a read and a write work.
@@ -154,6 +160,7 @@ pub enum Step {
     Start,
     FallBack,
     RestartMachine,
+    RollBack,
     Probe,
     Resume,
     RestartGate,

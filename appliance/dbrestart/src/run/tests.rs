@@ -23,6 +23,7 @@ fn plan() -> Plan {
             restart: 100,
             runs: 3,
         },
+        falls_back: true,
         has_machine: true,
     }
 }
@@ -176,7 +177,7 @@ fn only_with_a_reason_means_only_with_a_reason() {
 }
 
 #[test]
-fn a_server_that_does_not_start_gets_its_last_good_configuration_then_a_fresh_machine() {
+fn a_server_that_does_not_start_gets_its_last_good_configuration_a_fresh_machine_then_one_that_started_it() {
     let mut events = to_pause();
     let failed = || Event::Failed(oops());
     events.extend([
@@ -187,9 +188,15 @@ fn a_server_that_does_not_start_gets_its_last_good_configuration_then_a_fresh_ma
         Event::Done,
         failed(),
         Event::Late(oops()),
+        failed(),
+        Event::Done,
+        Event::Done,
+        Event::Done,
+        Event::Done,
+        Event::Done,
         Event::Done,
     ]);
-    let (steps, _, _) = begun(plan(), events);
+    let (steps, outcome, _) = begun(plan(), events);
     assert_eq!(
         steps[5..],
         [
@@ -200,7 +207,47 @@ fn a_server_that_does_not_start_gets_its_last_good_configuration_then_a_fresh_ma
             Step::Start,
             Step::RestartMachine,
             Step::Probe,
-            Step::Resume
+            Step::RollBack,
+            Step::Stop,
+            Step::Start,
+            Step::Probe,
+            Step::Resume,
+            Step::Verify,
+            Step::Finished
+        ]
+    );
+    assert_eq!(outcome, Some(Outcome::Restarted { fell_back: true }));
+}
+
+#[test]
+fn a_configuration_that_was_not_put_back_is_not_said_to_be() {
+    let mut events = to_pause();
+    let failed = || Event::Failed(oops());
+    // Start fails, there is no copy, the machine's restart helps.
+    events.extend([Event::Done, Event::Done, failed(), failed()]);
+    events.extend([Event::Done, Event::Done, Event::Done, Event::Done]);
+    let (_, outcome, _) = begun(plan(), events);
+    assert_eq!(outcome, Some(Outcome::Restarted { fell_back: false }));
+}
+
+#[test]
+fn a_server_whose_configuration_is_not_known_has_only_its_machine() {
+    let mut events = to_pause();
+    events.extend([Event::Done, Event::Done]);
+    events.extend((0..3).map(|_| Event::Failed(oops())));
+    let other = Plan {
+        falls_back: false,
+        ..plan()
+    };
+    let (steps, _, _) = begun(other, events);
+    assert_eq!(
+        steps[5..],
+        [
+            Step::Stop,
+            Step::Start,
+            Step::RestartMachine,
+            Step::Resume,
+            Step::RestartGate
         ]
     );
 }
@@ -209,7 +256,7 @@ fn a_server_that_does_not_start_gets_its_last_good_configuration_then_a_fresh_ma
 fn where_all_fails_clients_are_let_go_before_somebody_is_called() {
     let mut events = to_pause();
     events.extend([Event::Done, Event::Done]);
-    events.extend((0..3).map(|_| Event::Failed(oops())));
+    events.extend((0..4).map(|_| Event::Failed(oops())));
     events.push(Event::Done);
     let (steps, outcome, _) = begun(
         Plan {
@@ -220,7 +267,13 @@ fn where_all_fails_clients_are_let_go_before_somebody_is_called() {
     );
     assert_eq!(
         steps[7..],
-        [Step::FallBack, Step::Resume, Step::RestartGate, Step::Finished]
+        [
+            Step::FallBack,
+            Step::RollBack,
+            Step::Resume,
+            Step::RestartGate,
+            Step::Finished
+        ]
     );
     assert!(matches!(outcome, Some(Outcome::Down { .. })));
 }
@@ -320,6 +373,7 @@ fn step() -> impl Strategy<Value = Option<Step>> {
             S::Start,
             S::FallBack,
             S::RestartMachine,
+            S::RollBack,
             S::Probe,
             S::Resume,
             S::RestartGate,
@@ -338,9 +392,10 @@ proptest! {
     fn clients_are_never_left_held(
         from in step(),
         has_machine: bool,
+        falls_back: bool,
         events in proptest::collection::vec((event(), 0u64..3000), 200),
     ) {
-        let plan = Plan { has_machine, ..plan() };
+        let plan = Plan { has_machine, falls_back, ..plan() };
         let (mut run, mut command) = match from {
             None => Run::begin(plan, 0),
             Some(step) => Run::take_up(plan, step, 0, 5).unwrap(),
@@ -351,7 +406,8 @@ proptest! {
                 Command::Finish(_) => break,
                 Command::Pause { .. } => held = Some(now),
                 Command::Stop { within } | Command::Kill { within } | Command::Start { within }
-                | Command::Probe { within } | Command::FallBack { within } | Command::RestartMachine { within } => {
+                | Command::Probe { within } | Command::FallBack { within } | Command::RestartMachine { within }
+                | Command::RollBack { within } => {
                     if let Some(since) = held {
                         prop_assert!(now + within <= since + 30_000, "{command:?} at {now}, held since {since}");
                     }
@@ -362,7 +418,7 @@ proptest! {
                 Command::Wait { millis } => *millis,
                 Command::Pause { within } | Command::Stop { within } | Command::Kill { within }
                 | Command::Start { within } | Command::Probe { within } | Command::FallBack { within }
-                | Command::Release { within } | Command::Resume { within } => took.min(*within),
+                | Command::RollBack { within } | Command::Release { within } | Command::Resume { within } => took.min(*within),
                 _ => took,
             };
             now += bound;

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use varde_bus::Text;
 use varde_bus::dbrestart::{DatabaseState, DatabaseStatus};
-use varde_site::{DatabaseServer, RestartWhat};
+use varde_site::{DatabaseServer, Engine, RestartWhat};
 
 use super::Warden;
-use crate::report;
+use crate::{relay, report};
 
 impl Warden {
     pub(super) fn describe(&self) -> DatabaseStatus {
@@ -36,6 +36,15 @@ impl Warden {
         DatabaseStatus {
             name: database.name.clone(),
             title: database.title.clone(),
+            engine: match database.engine {
+                Engine::Postgresql => "postgresql",
+                Engine::Tcp => "tcp",
+            }
+            .to_owned(),
+            limit: match database.engine {
+                Engine::Postgresql => Text::default(),
+                Engine::Tcp => relay::limit(),
+            },
             state,
             reason,
             since: before.map_or_else(|| Timestamp::now().as_millisecond(), |before| before.since),

@@ -14,7 +14,13 @@ use crate::procedure::{Books, Ended, Progress, Strings, boottime, conduct};
 use crate::run::{Outcome, Step};
 use crate::settings::Settings;
 
-pub async fn run(settings: Settings, common: Common, cause: Cause, mut strings: Strings) -> Ended {
+pub async fn run(
+    settings: Settings,
+    common: Common,
+    cause: Cause,
+    expected_delayed: Option<f64>,
+    mut strings: Strings,
+) -> Ended {
     let books = settings.books(&common.paths);
     let started = Timestamp::now().as_millisecond();
     // Without a history that can be read there is no forecast, and a guess does for a run that will not begin.
@@ -39,7 +45,10 @@ pub async fn run(settings: Settings, common: Common, cause: Cause, mut strings: 
         return unbegun(&cause, Outcome::PutOff { why, uses });
     };
     match prepare(&settings, &common, &books, &cause, started, begun) {
-        Ok((head, mut rig)) => conduct(&mut rig, &books, head, strings).await,
+        Ok((mut head, mut rig)) => {
+            head.expected_delayed = expected_delayed;
+            conduct(&mut rig, &books, head, strings).await
+        }
         Err(error) => {
             let why = error.text().clone();
             unbegun(&cause, Outcome::Refused { why })
@@ -91,7 +100,7 @@ fn prepare(
     cause: &Cause,
     started: i64,
     begun: u64,
-) -> Result<(Head, crate::rig::Rig), Error> {
+) -> Result<(Head, crate::EngineRig), Error> {
     let mut plan = settings.plan(settings.forecast(books)?);
     // What it waited for another one is part of its time.
     plan.give_up = plan.give_up.saturating_sub(boottime().saturating_sub(begun));
@@ -108,6 +117,7 @@ fn prepare(
         cause: cause.clone(),
         plan,
         started,
+        expected_delayed: None,
     };
     Ok((head, settings.rig(&common.paths, &common.hypervisor)?))
 }

@@ -13,7 +13,7 @@ use super::times::expressions;
 use super::vm::VmEntry;
 use super::words::{clip, instead_of};
 use super::zone::{ZoneEntry, own_address};
-use crate::{Database, DatabaseServer, Pool, Restart, RestartWhat, Text};
+use crate::{Database, DatabaseServer, Engine, Pool, Restart, RestartWhat, Text};
 
 pub(super) const KEYS: &[Key] = &[
     key("name", "\"journal\""),
@@ -51,7 +51,11 @@ const CUT_KEYS: &[Key] = &[
     key("logical", "\"30 min\""),
     key("session", "\"10 min\""),
     key("direct", "\"10 min\""),
+    key("request", "\"30 min\""),
 ];
+
+/// What a server of which nothing is known can have in use: a request without its answer.
+const REQUEST: &str = "request";
 
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
@@ -78,8 +82,11 @@ fn database<'a>(reader: &mut Reader<'_>, table: &Table<'a, '_>) -> DatabaseEntry
     }
     let name = table.parsed(reader, "name", |text| names::name(text, LONGEST));
     let title = table.parsed(reader, "title", |text| names::title(text, 40));
-    // The only one so far; written down so that a file says what it means.
-    table.parsed(reader, "engine", |text| choice(text, &[("postgresql", ())]));
+    let engine = table
+        .parsed(reader, "engine", |text| {
+            choice(text, &[("postgresql", Engine::Postgresql), ("tcp", Engine::Tcp)])
+        })
+        .map_or(Engine::Postgresql, |at| at.value);
     let address = table.parsed(reader, "address", endpoint);
     let gate = table.parsed(reader, "gate", endpoint);
     let inside = table.parsed(reader, "database", |text| names::title(text, 63));
@@ -111,7 +118,10 @@ fn database<'a>(reader: &mut Reader<'_>, table: &Table<'a, '_>) -> DatabaseEntry
     let restart = table
         .get("restart")
         .and_then(|value| Table::open(reader, "[database.restart]", RESTART_KEYS, value))
-        .map(|table| restart(reader, &table));
+        .map(|table| restart(reader, &table, engine));
+    if engine == Engine::Tcp {
+        only_postgresql(reader, table);
+    }
     if let (Some(DatabaseServer::Host(_)), Some(restart)) = (&server, &restart)
         && restart.what == RestartWhat::Machine
     {
@@ -126,6 +136,7 @@ fn database<'a>(reader: &mut Reader<'_>, table: &Table<'a, '_>) -> DatabaseEntry
         (Some(name), Some(title), Some(server), Some(gate), Some(address), Some(restart)) => Some(Database {
             name: name.value.clone(),
             title: title.value,
+            engine,
             server,
             gate: gate.value,
             address: address.value,
@@ -143,7 +154,21 @@ fn database<'a>(reader: &mut Reader<'_>, table: &Table<'a, '_>) -> DatabaseEntry
     }
 }
 
-fn restart(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Restart {
+/// Keys that would do nothing for another engine.
+fn only_postgresql(reader: &mut Reader<'_>, table: &Table<'_, '_>) {
+    for key in ["database", "pool"] {
+        if let Some(value) = table.get(key) {
+            let wrong = Wrong::new(
+                format!("«{key}» gjelder bare PostgreSQL"),
+                format!("\"{key}\" is for PostgreSQL only"),
+            )
+            .remedy("Ta bort linjen", "Remove the line");
+            table.wrong(reader, key, value.span().start, wrong);
+        }
+    }
+}
+
+fn restart(reader: &mut Reader<'_>, table: &Table<'_, '_>, engine: Engine) -> Restart {
     for key in ["calendar", "stall_budget"] {
         table.require(reader, key);
     }
@@ -156,6 +181,10 @@ fn restart(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Restart {
             ],
         )
     });
+    if engine == Engine::Tcp && what.as_ref().is_none_or(|at| at.value == RestartWhat::Process) {
+        // What it is called, nobody can guess.
+        table.require(reader, "unit");
+    }
     let unit = table.parsed(reader, "unit", unit);
     let calendar = expressions(reader, table, "calendar", |text| {
         text.parse::<Calendar>().map(drop)
@@ -191,11 +220,11 @@ fn restart(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Restart {
         oldest_transaction,
         missed,
         only_with_reason: when.is_some_and(|at| at.value),
-        cut: cut(reader, table),
+        cut: cut(reader, table, engine),
     }
 }
 
-fn cut(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> BTreeMap<String, u64> {
+fn cut(reader: &mut Reader<'_>, table: &Table<'_, '_>, engine: Engine) -> BTreeMap<String, u64> {
     let Some(table) = table
         .get("cut")
         .and_then(|value| Table::open(reader, "[database.restart.cut]", CUT_KEYS, value))
@@ -205,6 +234,17 @@ fn cut(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> BTreeMap<String, u64> 
     CUT_KEYS
         .iter()
         .filter_map(|key| {
+            if let Some(value) = table.get(key.name)
+                && (key.name == REQUEST) != (engine == Engine::Tcp)
+            {
+                let wrong = Wrong::new(
+                    format!("Denne databasemotoren har ikke bruk av typen «{}»", key.name),
+                    format!("This engine has no use of the kind \"{}\"", key.name),
+                )
+                .remedy("Ta det bort", "Remove it");
+                table.wrong(reader, key.name, value.span().start, wrong);
+                return None;
+            }
             let after = table.parsed(reader, key.name, |text| {
                 quantity::short_time(text, &(0..=12 * HOUR))
             })?;
