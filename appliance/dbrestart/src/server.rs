@@ -27,6 +27,7 @@ pub enum Via {
     Guest(Agent),
     /// Another host, by SSH with a key of its own. It has to be known already: nobody is there to look at a finger print.
     Ssh {
+        /// `user@host`, and `:port` where it is not 22.
         target: String,
         key: String,
         known_hosts: String,
@@ -338,6 +339,8 @@ fn ssh(target: &str, key: &str, known_hosts: &str, args: &[&str]) -> Vec<String>
     .map(str::to_owned)
     .to_vec();
     words.push(format!("UserKnownHostsFile={known_hosts}"));
+    let (target, port) = target.rsplit_once(':').unwrap_or((target, "22"));
+    words.extend(["-p".to_owned(), port.to_owned()]);
     words.extend([
         "-i".to_owned(),
         key.to_owned(),

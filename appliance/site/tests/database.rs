@@ -130,6 +130,13 @@ fn each_fault_is_told_on_its_line() {
     );
     assert!(one("250 ms", "250").1.contains("lacks a unit"));
     assert!(one("cut = { session", "cut = { prepared").1.contains("prepared"));
+    let elsewhere = SITE.replacen("vm = \"journal-db\"\n", "host = \"varde@db.example:2222\"\n", 1);
+    assert!(parse(&elsewhere).is_ok());
+    assert!(
+        one("vm = \"journal-db\"\n", "host = \"varde@db:ssh\"\n")
+            .1
+            .contains("not a user on a host")
+    );
     assert!(
         one("vm = \"journal-db\"\n", "host = \"-oProxyCommand=x@y\"\n")
             .1

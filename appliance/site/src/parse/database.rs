@@ -268,7 +268,7 @@ fn endpoint(text: &str) -> Result<(Ipv4Addr, u16), Wrong> {
         })
 }
 
-/// `user@host`, in characters that mean nothing to a shell or to ssh's own options.
+/// `user@host` or `user@host:port`, in characters that mean nothing to a shell or to ssh's own options.
 fn host(text: &str) -> Result<String, Wrong> {
     let plain = |part: &str| {
         !part.is_empty()
@@ -277,8 +277,10 @@ fn host(text: &str) -> Result<String, Wrong> {
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
     };
-    match text.split_once('@') {
-        Some((user, host)) if plain(user) && plain(host) => Ok(text.to_owned()),
+    let (target, port) = text.rsplit_once(':').unwrap_or((text, "22"));
+    let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
+    match target.split_once('@') {
+        Some((user, host)) if plain(user) && plain(host) && is_port => Ok(text.to_owned()),
         _ => Err(Wrong::new(
             format!("«{}» er ikke en bruker på en vert", clip(text)),
             format!("\"{}\" is not a user on a host", clip(text)),
