@@ -31,7 +31,7 @@ pub mod machine;
 pub mod postgres;
 pub mod procedure;
 pub mod quiet;
-mod reason;
+pub mod reason;
 pub mod relay;
 pub mod report;
 pub mod rig;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use varde_bus::audit::{Entry, Record, Verdict};
 use varde_bus::dbrestart::{DatabaseState, DbRestartProxy, PATH, RunRecord};
-use varde_bus::hypervisor::HypervisorProxy;
+use varde_bus::hypervisor::{HypervisorProxy, VmState, VmStatus};
 use varde_bus::record::Recorder;
 use varde_bus::testing::PrivateBus;
 use varde_bus::{Failure, FailureKind};
@@ -45,11 +45,51 @@ impl Audit {
     }
 }
 
+/// A hypervisor whose only machine is the cluster's server.
+struct Hypervisor {
+    cluster: Cluster,
+    state: VmState,
+    asked: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
+}
+
+#[zbus::interface(name = "no.varde.Hypervisor1")]
+impl Hypervisor {
+    fn get(&self, vm: &str) -> VmStatus {
+        VmStatus {
+            name: vm.to_owned(),
+            title: String::new(),
+            group: String::new(),
+            zone: String::new(),
+            address: String::new(),
+            state: self.state,
+            reason: varde_bus::Text::default(),
+            since: 0,
+            cpus: 1,
+            memory: 0,
+            autostart: false,
+            pid: 0,
+            checks: vec![],
+            disks: vec![],
+        }
+    }
+    fn shut_down(&mut self, vm: &str, why: &str) {
+        self.asked.lock().unwrap().push(format!("shut down {vm}: {why}"));
+        self.cluster.control(&["stop", "-m", "fast"]).unwrap();
+        self.state = VmState::Stopped;
+    }
+    fn start(&mut self, vm: &str, why: &str) {
+        self.asked.lock().unwrap().push(format!("start {vm}: {why}"));
+        self.cluster.start().unwrap();
+        self.state = VmState::Running;
+    }
+}
+
 /// What systemd would do on the appliance and in the guest, for the units that this needs.
 fn systemctl(cluster: &Cluster) -> String {
     let (folder, tree) = (cluster.path(""), cluster.handle()[0].clone());
     let server = cluster.server().join(" ");
     let port = cluster.gate_port;
+    let relay = env!("CARGO_BIN_EXE_varde-relay");
     format!(
         "#!/bin/sh\n\
          echo \"$*\" >>{folder}/systemctl.log\n\
@@ -64,6 +104,18 @@ fn systemctl(cluster: &Cluster) -> String {
          'reload varde-gate@journal.service')\n\
              chroot {tree} chown -R postgres:postgres {folder}/var/lib/varde/gate; kill -HUP $(cat {folder}/gate.pid);;\n\
          'stop varde-gate@journal.service') kill -INT $(cat {folder}/gate.pid);;\n\
+         'restart varde-relay@journal.service'|'start varde-relay@journal.service')\n\
+             [ -e {folder}/gate.pid ] && kill -0 $(cat {folder}/gate.pid) && exit 0\n\
+             mkdir -p {folder}/run/varde/gate/journal\n\
+             setsid -f sh -c 'echo $$ >{folder}/gate.pid; exec {relay} {folder}/var/lib/varde/gate/journal/relay.json' \
+             >{folder}/gate.log 2>&1 </dev/null\n\
+             until [ -S {folder}/run/varde/gate/journal/relay.sock ]; do sleep 0.05; done;;\n\
+         *property=ActiveState*) echo active;;\n\
+         *property=MainPID*) head -n 1 {folder}/data/postmaster.pid;;\n\
+         *property=ActiveEnterTimestampMonotonic*) echo 1000000;;\n\
+         *property=ControlGroup*) echo /none;;\n\
+         'stop postgresql@17-main.service') pid=$(head -n 1 {folder}/data/postmaster.pid); kill -INT $pid\n\
+             while readlink /proc/$pid/exe >/dev/null; do sleep 0.02; done;;\n\
          'start --no-block postgresql@17-main.service') setsid -f {server} >>{folder}/postgres.log 2>&1 </dev/null;;\n\
          'reset-failed postgresql@17-main.service') ;;\n\
          *) exit 1;;\n\
@@ -120,6 +172,8 @@ struct Serving {
     database: DbRestartProxy<'static>,
     posts: Posts,
     entries: std::sync::Arc<std::sync::Mutex<Vec<Entry>>>,
+    /// What the hypervisor was asked.
+    asked: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
     _guest: Guest,
     _bus: PrivateBus,
     _connections: Vec<zbus::Connection>,
@@ -152,6 +206,23 @@ async fn serve(cluster: &Cluster, declared: Vec<Settings>) -> Serving {
         .unwrap();
     audit.request_name(varde_bus::audit::NAME).await.unwrap();
 
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let hypervisor = bus.connect().await;
+    let machine = Hypervisor {
+        cluster: Cluster::attach(&cluster.handle()).unwrap(),
+        state: VmState::Running,
+        asked: asked.clone(),
+    };
+    hypervisor
+        .object_server()
+        .at(varde_bus::hypervisor::PATH, machine)
+        .await
+        .unwrap();
+    hypervisor
+        .request_name(varde_bus::hypervisor::NAME)
+        .await
+        .unwrap();
+
     let connection = bus.connect().await;
     let mut paths = Paths::below(&cluster.folder);
     paths.admin = "root".into();
@@ -182,9 +253,10 @@ async fn serve(cluster: &Cluster, declared: Vec<Settings>) -> Serving {
         database: DbRestartProxy::new(&client).await.unwrap(),
         posts,
         entries,
+        asked,
         _guest: guest,
         _bus: bus,
-        _connections: vec![audit, connection, client],
+        _connections: vec![audit, hypervisor, connection, client],
     }
 }
 
@@ -375,5 +447,81 @@ async fn runs_that_collide_take_turns_or_say_who_was_in_the_way() {
         runs.into_iter().find(|run| run.outcome == "cancelled")
     })
     .await;
+    serving.posts.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_whole_machine_is_restarted_by_the_hypervisor_and_clients_that_come_meanwhile_wait() {
+    let cluster = Cluster::new(&tree::tree().unwrap()).unwrap();
+    let mut whole = settings(&cluster);
+    whole.database.restart.what = RestartWhat::Machine;
+    whole.database.restart.calendar = vec!["2099-01-01".into()];
+    let serving = serve(&cluster, vec![whole]).await;
+    let database = &serving.database;
+    until("the warden is there", async || {
+        database.set_credential("journal", "lab", "").await.ok()
+    })
+    .await;
+    let before = cluster.pid();
+    database.restart("journal", 0, "").await.unwrap();
+    let run = run_after(database, "journal", 0).await;
+    assert_eq!(run.outcome, "restarted", "{run:?}");
+    assert!(run.restart > 0 && run.failed == 0, "{run:?}");
+    assert_ne!(cluster.pid(), before);
+    assert_eq!(
+        *serving.asked.lock().unwrap(),
+        [
+            "shut down journal-db: scheduled database restart",
+            "start journal-db: scheduled database restart"
+        ]
+    );
+    serving.posts.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_of_another_engine_is_restarted_behind_its_relay_and_says_its_limit() {
+    let cluster = Cluster::new(&tree::tree().unwrap()).unwrap();
+    let mut other = settings(&cluster);
+    other.database.engine = Engine::Tcp;
+    other.database.restart.calendar = vec!["2099-01-01".into()];
+    let serving = serve(&cluster, vec![other]).await;
+    let database = &serving.database;
+    let status = until("it is ready without a password", async || {
+        let status = database.get("journal").await.ok()?;
+        (status.state == DatabaseState::Ready).then_some(status)
+    })
+    .await;
+    assert_eq!(status.engine, "tcp");
+    assert!(status.limit.nb.contains("brytes"), "{status:?}");
+    let refused: Failure = database
+        .set_credential("journal", "x", "")
+        .await
+        .unwrap_err()
+        .into();
+    assert_eq!(refused.kind, FailureKind::Refused);
+
+    // One that is inside, and at rest.
+    let (inside, connection) = tokio_postgres::Config::new()
+        .host("127.0.0.1")
+        .port(cluster.gate_port)
+        .user("postgres")
+        .connect(tokio_postgres::NoTls)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    inside.batch_execute("SELECT 1").await.unwrap();
+    let before = cluster.pid();
+    database.restart("journal", 0, "").await.unwrap();
+    let run = run_after(database, "journal", 0).await;
+    assert_eq!(
+        (run.outcome.as_str(), run.sessions_cut),
+        ("restarted", 1),
+        "{run:?}"
+    );
+    assert_ne!(cluster.pid(), before);
+    assert!(
+        inside.batch_execute("SELECT 1").await.is_err(),
+        "it was cut, and knows it"
+    );
     serving.posts.stop().await;
 }

@@ -32,7 +32,7 @@ impl Options {
     pub fn parse(words: &[String]) -> Result<Self> {
         let mut options = Self {
             runs: 100,
-            peer_runs: 5,
+            peer_runs: 4,
             json: None,
             only: None,
         };
@@ -84,7 +84,9 @@ pub async fn run(options: &Options) -> Result<()> {
         for long_query in [false, true] {
             let runs = match method {
                 Method::Varde if !long_query => options.runs,
-                Method::Varde => options.runs.min(options.peer_runs * 4),
+                Method::Varde => options.runs.min(options.peer_runs * 3),
+                // What ours is held against.
+                Method::PauseByHand if !long_query => options.peer_runs * 3,
                 _ => options.peer_runs,
             };
             let row = measure(&tree, method, long_query, runs).await?;

@@ -279,3 +279,72 @@ async fn what_is_wrong_before_the_run_stops_it_with_an_explanation() {
     assert!(refused().await.contains("does not answer"));
     assert!(!cluster.gate().is_paused(SOON).await.unwrap());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_offers_tls_is_looked_at_and_restarted_over_it() {
+    let cluster = cluster("transaction");
+    let made = Command::new("openssl")
+        .args([
+            "req", "-x509", "-newkey", "rsa:2048", "-sha384", "-nodes", "-days", "2",
+        ])
+        .args([
+            "-subj",
+            "/CN=somebody",
+            "-keyout",
+            &cluster.path("data/server.key"),
+        ])
+        .args(["-out", &cluster.path("data/server.crt")])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let tree = &cluster.handle()[0];
+    for name in ["data/server.key", "data/server.crt"] {
+        let owned = Command::new("chroot")
+            .args([tree, "chown", "postgres:postgres", &cluster.path(name)])
+            .status();
+        assert!(owned.unwrap().success());
+    }
+    // The password is asked for, and without TLS there is no way in.
+    std::fs::write(
+        cluster.folder.join("data/pg_hba.conf"),
+        "local all all trust\nhost all postgres all trust\nhostssl all all all scram-sha-256\n",
+    )
+    .unwrap();
+    cluster.sql("ALTER SYSTEM SET ssl = on").unwrap();
+    cluster.sql("SELECT pg_reload_conf()").unwrap();
+    let tls = async || {
+        let _session = cluster.postgres().open().await.ok()?;
+        let found = cluster.sql(
+            "SELECT s.version FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) \
+             WHERE a.application_name = 'varde-dbrestart' AND s.ssl",
+        );
+        found.ok().filter(|version| version.starts_with("TLSv1.3"))
+    };
+    while tls().await.is_none() {}
+    restarted(&method::ours(&cluster).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_that_a_server_takes_for_itself_is_seen() {
+    let cluster = cluster("transaction");
+    let rig = cluster.rig();
+    let taken = async || {
+        rig.server
+            .memory(&cluster.path("data"), SOON)
+            .await
+            .unwrap()
+            .unwrap()
+    };
+    let before = taken().await;
+    assert!(before.taken > 0 && before.taken < before.machine, "{before:?}");
+    let port = cluster.port.to_string();
+    let mut session = Command::new("chroot")
+        .args([&cluster.handle()[0], "/usr/lib/postgresql/17/bin/psql", "-Xq"])
+        .args(["-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-c"])
+        .arg("DO $$ DECLARE much text := repeat('x', 200000000); BEGIN PERFORM pg_sleep(600), length(much); END $$")
+        .spawn()
+        .unwrap();
+    while taken().await.taken < before.taken + 150_000 {}
+    session.kill().unwrap();
+    session.wait().unwrap();
+}

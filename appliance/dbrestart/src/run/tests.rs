@@ -395,7 +395,7 @@ proptest! {
         falls_back: bool,
         events in proptest::collection::vec((event(), 0u64..3000), 200),
     ) {
-        let plan = Plan { has_machine, falls_back, ..plan() };
+        let plan = Plan { falls_back, has_machine, ..plan() };
         let (mut run, mut command) = match from {
             None => Run::begin(plan, 0),
             Some(step) => Run::take_up(plan, step, 0, 5).unwrap(),

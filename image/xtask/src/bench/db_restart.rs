@@ -44,7 +44,7 @@ pub fn bench() -> Result<()> {
     command.args(["run", "--release", "--locked", "--package", "varde-dbrestart-lab"]);
     command.args(["--", "bench", "--json"]).arg(&json);
     step::run(
-        "Restarting databases in five ways (about 20 minutes)",
+        "Restarting databases in five ways (about 15 minutes)",
         &mut command,
         "See what it said; it names the logs of the servers.",
     )?;
