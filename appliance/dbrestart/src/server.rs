@@ -55,16 +55,17 @@ const FIND: &str = r#"
 pid=$(head -n 1 "$1/postmaster.pid" 2>/dev/null) || exit 0
 [ -n "$pid" ] && [ "$(readlink "/proc/$pid/cwd")" = "$(readlink -f "$1")" ] || exit 0
 "#;
-/// SIGINT is the fast stop: sessions end, transactions are rolled back, what is in memory is written.
+/// SIGINT is the fast stop: sessions end, transactions are rolled back, what is in memory is written. A process that has
+/// ended works nowhere, and only waits for its parent to ask how; that may take a second and is not waited for.
 const STOP: &str = r#"
 kill -INT "$pid" || exit 0
-while kill -0 "$pid" 2>/dev/null; do sleep 0.005; done
+while [ -e "/proc/$pid/cwd" ]; do sleep 0.005; done
 "#;
 /// SIGQUIT is the immediate stop: nothing is written, the log is replayed at the next start.
 const KILL: &str = r#"
 kill -QUIT "$pid" || exit 0
 n=0
-while kill -0 "$pid" 2>/dev/null; do
+while [ -e "/proc/$pid/cwd" ]; do
     n=$((n + 1))
     [ $n -eq 600 ] && kill -KILL "$pid"
     sleep 0.005
