@@ -58,8 +58,6 @@ pub enum SdpError {
     Codec(String),
     #[error("its audio names no address, or one that is not unicast: {0}")]
     Address(String),
-    #[error("it answers {answered} media, and {offered} were offered")]
-    MediaCount { offered: usize, answered: usize },
     #[error("the audio that was offered is refused")]
     AudioRefused,
 }

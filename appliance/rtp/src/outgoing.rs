@@ -205,6 +205,15 @@ mod tests {
     }
 
     #[test]
+    fn a_packet_that_was_overtaken_is_not_the_last() {
+        let mut outgoing = Outgoing::new(1, 0, 0);
+        for sequence in [10, 12, 11] {
+            let _ = outgoing.pass(ms(0), 1, &packet(sequence, u32::from(sequence) * 160));
+        }
+        assert_eq!(outgoing.own(ms(20), 8, 160, 160).sequence, 3);
+    }
+
+    #[test]
     fn after_a_cut_the_same_number_is_another_stream() {
         let mut outgoing = Outgoing::new(1, 0, 0);
         let _ = outgoing.pass(ms(0), 1, &packet(500, 5000));

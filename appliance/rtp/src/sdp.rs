@@ -139,26 +139,33 @@ pub fn offer(local: &Local) -> String {
     )
 }
 
+/// Our next offer in a call, after a description of ours: with as many media as that, because what was refused once keeps
+/// its place (RFC 3264 §8).
+pub fn offer_again(local: &Local, ours: &str) -> Result<String, SdpError> {
+    let mut session = parse(ours.as_bytes())?;
+    let audio = session.medias.iter().position(|media| media.port != 0);
+    let offered = parse(offer(local).as_bytes())?.medias.pop();
+    match (audio, offered) {
+        (Some(place), Some(offered)) => session.medias[place] = offered,
+        _ => return Err(SdpError::NoAudio),
+    }
+    Ok(write(local, session.medias))
+}
+
 /// What the answer to our offer agrees on. `local` is what was offered.
 pub fn accept(local: &Local, answer: &[u8]) -> Result<Agreed, SdpError> {
     let session = parse(answer)?;
-    let [media] = session.medias.as_slice() else {
-        return Err(SdpError::MediaCount {
-            offered: 1,
-            answered: session.medias.len(),
-        });
-    };
-    if media.port == 0 {
-        return Err(SdpError::AudioRefused);
-    }
-    let audio = read(&session, 0, media, false)?;
+    let audio = choose(&session, false).map_err(|error| match error {
+        SdpError::NoAudio if session.medias.iter().any(is_audio) => SdpError::AudioRefused,
+        error => error,
+    })?;
     Ok(agree(local, &audio, EVENTS))
 }
 
 /// The answer to an offer, and what it agrees on.
 pub fn answer(local: &Local, offer: &[u8]) -> Result<(String, Agreed), SdpError> {
     let session = parse(offer)?;
-    let audio = choose(&session)?;
+    let audio = choose(&session, true)?;
     let agreed = agree(local, &audio, audio.events.unwrap_or(EVENTS));
     let formats = [(audio.codec.payload_type(), audio.codec.name())];
     let medias = session.medias.into_iter().enumerate().map(|(place, media)| {
@@ -197,13 +204,13 @@ fn parse(description: &[u8]) -> Result<Session, SdpError> {
 }
 
 /// The first audio that suits, or why the first does not.
-fn choose(session: &Session) -> Result<Audio, SdpError> {
+fn choose(session: &Session, is_offer: bool) -> Result<Audio, SdpError> {
     let mut reason = None;
     for (place, media) in session.medias.iter().enumerate() {
-        if !media.media.eq_ignore_ascii_case(AUDIO) || media.port == 0 {
+        if !is_audio(media) || media.port == 0 {
             continue;
         }
-        match read(session, place, media, true) {
+        match read(session, place, media, is_offer) {
             Ok(audio) => return Ok(audio),
             Err(error) => reason = reason.or(Some(error)),
         }
@@ -211,11 +218,12 @@ fn choose(session: &Session) -> Result<Audio, SdpError> {
     Err(reason.unwrap_or(SdpError::NoAudio))
 }
 
+fn is_audio(media: &Media) -> bool {
+    media.media.eq_ignore_ascii_case(AUDIO)
+}
+
 /// Reads one audio. Of an offer A-law is preferred, of an answer what the peer prefers.
 fn read(session: &Session, place: usize, media: &Media, is_offer: bool) -> Result<Audio, SdpError> {
-    if !media.media.eq_ignore_ascii_case(AUDIO) {
-        return Err(SdpError::NoAudio);
-    }
     if !media.proto.eq_ignore_ascii_case(PROTOCOL) {
         return Err(SdpError::Protocol(media.proto.clone()));
     }

@@ -203,6 +203,9 @@ mod tests {
         watch.expect(s(0), true);
         watch.check(s(100));
         assert_eq!(watch.take().count(), 0);
+        assert_eq!(send(&mut watch, 90..93), []);
+        watch.check(s(100));
+        assert_eq!(watch.take().count(), 0);
         watch.expect(s(100), false);
         assert_eq!(send(&mut watch, 100..200), []);
         // Off hold again: from now on.

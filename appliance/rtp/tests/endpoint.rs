@@ -432,6 +432,35 @@ fn an_endpoint_whose_other_side_has_closed_goes_on_alone() {
 }
 
 #[test]
+fn a_channel_whose_endpoint_is_gone_is_silent_and_nobody_hears_it() {
+    let (media, _happened) = media(23_280);
+    let (gone, peer) = (media.open().unwrap(), Peer::new(7));
+    let mut stale = gone.channel();
+    drop(gone);
+    // The next endpoint has the place of the one that is gone.
+    let endpoint = media.open().unwrap();
+    endpoint.agree(peer.agreed(Codec::Pcma));
+    let mut channel = endpoint.channel();
+    stale.hear(0, &audio(1));
+    channel.hear(0, &audio(2));
+    assert_eq!(peer.receive().1, audio(2));
+    let mut played = [0; 160];
+    stale.play(&mut played);
+    assert_eq!(played, [SILENCE; 160]);
+}
+
+#[test]
+fn what_an_endpoint_was_bridged_with_before_does_not_reach_it() {
+    let (media, _happened) = media(23_300);
+    let ((one, here), (mut other, there)) = bridged(&media, (Codec::Pcma, Codec::Pcma));
+    let mut channel = here.channel();
+    other.send(&there, Codec::Pcma, &audio(1));
+    wait_until(|| there.statistics().received >= 1);
+    channel.hear(0, &audio(2));
+    assert_eq!(one.receive().1, audio(2));
+}
+
+#[test]
 fn bytes_that_are_no_packets_are_counted_and_change_nothing() {
     let (media, _happened) = media(23_240);
     let ((mut one, here), (other, _there)) = bridged(&media, (Codec::Pcma, Codec::Pcma));

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use proptest::prelude::*;
 use varde_rtp::SdpError;
 use varde_rtp::g711::Codec;
-use varde_rtp::sdp::{Agreed, Direction, Local, accept, answer, offer};
+use varde_rtp::sdp::{Agreed, Direction, Local, accept, answer, offer, offer_again};
 
 const LOCAL: Local = Local {
     address: SocketAddr::new(
@@ -186,13 +186,27 @@ fn an_answer_must_answer_what_was_offered() {
         (Codec::Pcmu, Some(96), Some(101))
     );
     assert_eq!(accepted("m=audio 0 RTP/AVP 8\r\n"), Err(SdpError::AudioRefused));
+    assert_eq!(accepted(""), Err(SdpError::NoAudio));
+}
+
+#[test]
+fn what_was_refused_keeps_its_place_in_our_next_offer() {
+    let (text, _) = offered("m=video 5000 RTP/AVP 97\nm=audio 4000 RTP/AVP 0").unwrap();
+    let held = Local {
+        direction: Direction::SendOnly,
+        version: 2,
+        ..LOCAL
+    };
+    let text = offer_again(&held, &text).unwrap();
+    let medias: Vec<_> = text.lines().filter(|line| line.starts_with("m=")).collect();
+    assert_eq!(medias, ["m=video 0 RTP/AVP 97", "m=audio 30000 RTP/AVP 8 0 101"]);
+    assert!(text.starts_with("v=0\r\no=- 5 2 IN IP4 192.0.2.1\r\n") && text.ends_with("a=sendonly\r\n"));
+    let (reply, _) = answer(&LOCAL, text.as_bytes()).unwrap();
     assert_eq!(
-        accepted(""),
-        Err(SdpError::MediaCount {
-            offered: 1,
-            answered: 0
-        })
+        accept(&held, reply.as_bytes()).unwrap().direction,
+        Direction::SendOnly
     );
+    assert_eq!(offer_again(&held, &offer(&held)).unwrap(), offer(&held));
 }
 
 #[test]

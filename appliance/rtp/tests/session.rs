@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use varde_rtp::g711::Codec;
+use varde_rtp::rtcp::{self, AboutUs, Report};
 use varde_rtp::rtp::{self, Packet};
 use varde_rtp::sdp::{Agreed, Direction};
 use varde_rtp::session::{STEP, Seed, Session};
-use varde_rtp::{Event, Kind, Notice, Refused, Way};
+use varde_rtp::{Event, Kind, Loss, Notice, Refused, Way};
 
 fn address(end: u8, port: u16) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, end], port))
@@ -273,4 +274,41 @@ fn nothing_is_sent_to_an_address_that_is_none() {
         session.send(ms(0), &[0; 160], &mut datagram),
         Some(address(2, 4000))
     );
+}
+
+#[test]
+fn reports_of_strangers_and_of_other_streams_say_nothing() {
+    let mut session = session(1);
+    session.agree(ms(0), agreed(2));
+    session
+        .receive(ms(0), address(2, 4000), &packet(8, 1, 2))
+        .unwrap();
+    let about = AboutUs {
+        loss: Loss {
+            fraction: 9,
+            cumulative: 9,
+            highest: 9,
+            jitter: 9,
+        },
+        last_report: 0,
+        since: 0,
+    };
+    let report = |ssrc| {
+        rtcp::write(&Report {
+            ssrc,
+            name: "a1b2",
+            sent: None,
+            about: Some((1, about)),
+            bye: false,
+        })
+    };
+    let stranger = session.receive_report(ms(0), address(9, 4001), &report(2));
+    assert_eq!(stranger, Err(Refused::Source));
+    let other = session.receive_report(ms(0), address(2, 4001), &report(3));
+    assert_eq!(other, Err(Refused::NotRtcp));
+    assert_eq!(session.statistics().peer, None);
+    session
+        .receive_report(ms(0), address(2, 4001), &report(2))
+        .unwrap();
+    assert_eq!(session.statistics().peer.unwrap().lost, 9);
 }
