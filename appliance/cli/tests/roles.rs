@@ -18,7 +18,7 @@ use varde_audit::service::Service as Audit;
 use varde_bus::hypervisor::HypervisorProxy;
 use varde_bus::record::Recorder;
 use varde_bus::testing::PrivateBus;
-use varde_bus::{audit, dbrestart, host, hypervisor, site};
+use varde_bus::{audit, dbrestart, host, hypervisor, site, telephony};
 use varde_dbrestart::service::{DbRestart, Posts};
 use varde_host::facts::Sources;
 use varde_host::journal::Journal;
@@ -117,6 +117,23 @@ const TABLE: &[(&str, &[(&str, Who)])] = &[
             ("Summary", Viewer),
             ("TakeBack", Admin),
             ("Trial", Viewer),
+        ],
+    ),
+    (
+        telephony::NAME,
+        &[
+            ("Calls", Viewer),
+            ("ClearCall", Operator),
+            ("Extensions", Viewer),
+            ("Lines", Viewer),
+            ("Recording", Operator),
+            ("Records", Viewer),
+            ("RestartChannel", Operator),
+            ("SetCredential", Admin),
+            ("Status", Viewer),
+            ("TestCall", Operator),
+            ("TestEmergency", Operator),
+            ("Trunks", Viewer),
         ],
     ),
 ];
@@ -319,7 +336,18 @@ async fn serve(bus: &PrivateBus, folder: &Path) -> Vec<Connection> {
         .await
         .unwrap();
     databases.request_name(dbrestart::NAME).await.unwrap();
-    vec![systemd, record, sites, hosts, machines, databases]
+
+    let phones = bus.connect().await;
+    let (orders, receiver) = tokio::sync::mpsc::channel(8);
+    let bridge = varde_telephony::bridge::Bridge::new(&path("telephony")).unwrap();
+    tokio::spawn(bridge.run(receiver));
+    let service = varde_telephony::service::Telephony::new(
+        varde_telephony::service::Handle::new(orders),
+        Recorder::new(&phones).await.unwrap(),
+    );
+    phones.object_server().at(telephony::PATH, service).await.unwrap();
+    phones.request_name(telephony::NAME).await.unwrap();
+    vec![systemd, record, sites, hosts, machines, databases, phones]
 }
 
 /// Name and signature of every method that the object offers on the interface of its own name.

@@ -78,7 +78,7 @@ pub struct Line {
     pub channels: Vec<u8>,
     /// How many of them only emergency calls may take.
     pub emergency_channels: u8,
-    /// Whether digits are taken, and sent, one by one where the number is not complete.
+    /// Whether digits are taken one by one where the number is not complete. They are sent all at once.
     pub overlap: bool,
     /// The line's main number; given out for calls from it as `calling_number` says.
     pub number: Option<String>,
