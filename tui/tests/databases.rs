@@ -104,3 +104,17 @@ fn no_size_of_the_screen_breaks_the_page() {
         console.event(Event::Size { columns, rows });
     }
 }
+
+#[test]
+fn whose_database_a_restart_of_the_host_takes_away_is_said_before() {
+    let mut console = with_a_database(Language::En);
+    console.press("P<enter>");
+    console.sees("Clients cannot reach these databases meanwhile: journal.");
+    console.misses("would be cut off");
+    console.press("<esc>");
+    let running = fixtures::database("journal", DatabaseState::Running);
+    console.event(Event::DatabaseChanged(running));
+    console.press("P<down><enter>");
+    console.sees("would be cut off: journal.");
+    console.sees("No, leave it");
+}

@@ -72,6 +72,9 @@ texts! {
         | "What runs is not known: the hypervisor does not answer.";
     power_affects(count, names): "{count} virtuelle maskiner kjører og blir slått av i god orden: {names}."
         | "{count} virtual machines run and will be shut down in good order: {names}.";
+    power_gates(names): "Klienter når ikke disse databasene imens: {names}." | "Clients cannot reach these databases meanwhile: {names}.";
+    power_runs(names): "En omstart pågår nå, og blir avbrutt: {names}. Vent heller til den er ferdig."
+        | "A restart is under way just now and would be cut off: {names}. Better wait until it is done.";
     reboot_body: "Deretter starter verten på nytt, og det som skal starte selv, starter."
         | "Then the host restarts, and what has autostart starts.";
     reboot_yes: "Ja, start på nytt" | "Yes, restart";
