@@ -12,6 +12,7 @@ use crate::dialogue::{Step, patient};
 use crate::error::{Context, Error, Result};
 use crate::evidence;
 use crate::line::Line;
+use crate::outside::Outside;
 use crate::process::Process;
 use crate::screen::Screen;
 use crate::shape::{Build, Shape};
@@ -38,6 +39,8 @@ pub struct Appliance {
     process: RefCell<Option<Rc<Process>>>,
     /// How often it has been switched on: each time has logs of its own.
     runs: RefCell<u32>,
+    /// Where its network cable leads, if not to QEMU's NAT.
+    outside: Option<Rc<Outside>>,
     /// The disks below ours; nobody may clear them away meanwhile.
     snapshot: Option<Snapshot>,
 }
@@ -50,10 +53,12 @@ impl Appliance {
         logs: &Path,
         label: String,
         writes: Writes,
+        outside: Option<Rc<Outside>>,
     ) -> Result<Self> {
         let snapshot = Snapshot::of(build, &shape, logs)?;
         let (disk, variables, state) = (snapshot.disk(), snapshot.variables(), snapshot.state());
-        let appliance = Self::off(build, shape, logs, label, Some(snapshot))?;
+        let mut appliance = Self::off(build, shape, logs, label, Some(snapshot))?;
+        appliance.outside = outside;
         let mut machine = appliance.machine()?;
         if writes == Writes::Logged {
             let log = appliance.write_log();
@@ -104,6 +109,7 @@ impl Appliance {
             disks,
             process: RefCell::new(None),
             runs: RefCell::new(0),
+            outside: None,
             snapshot,
         })
     }
@@ -116,7 +122,14 @@ impl Appliance {
         let mut runs = self.runs.borrow_mut();
         *runs += 1;
         let label = format!("{}-{runs}", self.label);
-        let process = Rc::new(Process::start(&self.build, machine, &self.logs, &label, extra)?);
+        let process = Rc::new(Process::start(
+            &self.build,
+            machine,
+            &self.logs,
+            &label,
+            self.outside.as_deref(),
+            extra,
+        )?);
         *self.process.borrow_mut() = Some(Rc::clone(&process));
         Ok(process)
     }

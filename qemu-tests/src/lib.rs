@@ -6,7 +6,7 @@
 //! condition and has a bound. When a scenario fails, screen, serial log and journal are kept.
 //!
 //! The layers, from the bottom: [`Pace`] (how fast the line is), [`Terminal`] and [`Screen`], [`Line`], the dialogue,
-//! [`shell`], [`qmp`], the snapshots, [`Appliance`], [`Scenario`]. Those up to `qmp` know nothing of QEMU or Varde and
+//! [`shell`], [`qmp`], the snapshots, the network [`outside`], [`Appliance`], [`Scenario`]. Those up to `qmp` know nothing of QEMU or Varde and
 //! are tested alone.
 
 mod appliance;
@@ -17,6 +17,7 @@ mod evidence;
 mod golden;
 pub mod keys;
 mod line;
+pub mod outside;
 mod pace;
 mod process;
 pub mod qmp;
@@ -32,6 +33,7 @@ pub use dialogue::{Step, patient};
 pub use error::{Error, Result};
 pub use golden::Golden;
 pub use line::{Line, Unmet, View};
+pub use outside::Outside;
 pub use pace::Pace;
 pub use process::Process;
 pub use scenario::{Scenario, scenario};

@@ -13,6 +13,7 @@ use varde_machine::{Machine, Serial};
 use crate::dialogue::patient;
 use crate::error::{Context, Error, Result};
 use crate::line::Line;
+use crate::outside::{CABLE, Outside};
 use crate::qmp::Qmp;
 use crate::shape::Build;
 use crate::shell::Shell;
@@ -42,6 +43,7 @@ impl Process {
         mut machine: Machine,
         logs: &Path,
         label: &str,
+        outside: Option<&Outside>,
         extra: &[&str],
     ) -> Result<Self> {
         let sockets = tempfile::tempdir().doing("make a folder for QEMU's sockets")?;
@@ -53,7 +55,14 @@ impl Process {
         machine.extra.extend(extra.iter().map(OsString::from));
         let stderr = logs.join(format!("{label}-qemu.log"));
         let log = std::fs::File::create(&stderr).on("create", &stderr)?;
-        let mut child = dying_with_us(&machine.command(&build.toolbox))
+        let command = match outside {
+            None => machine.command(&build.toolbox),
+            Some(outside) => {
+                machine.tap = Some(CABLE.to_owned());
+                outside.enter(&machine.command(&build.toolbox))
+            }
+        };
+        let mut child = dying_with_us(&command)
             .stdin(Stdio::null())
             .stdout(log.try_clone().on("share", &stderr)?)
             .stderr(log)
@@ -145,7 +154,7 @@ impl Process {
 }
 
 /// The same command, to be killed when this thread ends however it ends: a scenario that is killed leaves no QEMU behind.
-fn dying_with_us(command: &Command) -> Command {
+pub(crate) fn dying_with_us(command: &Command) -> Command {
     let mut dying = Command::new("setpriv");
     dying.args(["--pdeathsig", "KILL", "--"]);
     dying.arg(command.get_program()).args(command.get_args());
@@ -165,7 +174,7 @@ impl Drop for Process {
 }
 
 /// SIGKILL, and nothing is left behind. Both fail only for a child that has ended already.
-fn end(child: &mut Child) {
+pub(crate) fn end(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use crate::appliance::{Appliance, Writes};
 use crate::error::{Context, Result};
+use crate::outside::Outside;
 use crate::shape::{Build, Shape};
 
 /// What a scenario has: appliances.
@@ -24,12 +25,25 @@ impl Scenario {
 
     /// An appliance of this shape at its login prompt, from a snapshot.
     pub fn restored(&self, shape: Shape) -> Result<Rc<Appliance>> {
-        self.add(|label| Appliance::restored(&self.build, shape, &self.logs, label, Writes::NotLogged))
+        self.add(|label| Appliance::restored(&self.build, shape, &self.logs, label, Writes::NotLogged, None))
     }
 
     /// As [`Self::restored`], and each write and flush of its disk is logged from then on: for [`crate::cut`].
     pub fn restored_with_log(&self, shape: Shape) -> Result<Rc<Appliance>> {
-        self.add(|label| Appliance::restored(&self.build, shape, &self.logs, label, Writes::Logged))
+        self.add(|label| Appliance::restored(&self.build, shape, &self.logs, label, Writes::Logged, None))
+    }
+
+    /// As [`Self::restored`], its network cable in this network.
+    pub fn restored_in(&self, outside: &Rc<Outside>, shape: Shape) -> Result<Rc<Appliance>> {
+        let outside = Some(Rc::clone(outside));
+        self.add(|label| {
+            Appliance::restored(&self.build, shape, &self.logs, label, Writes::NotLogged, outside)
+        })
+    }
+
+    /// A network of its own for [`Self::restored_in`]; `zones` are networks behind the appliance.
+    pub fn outside(&self, zones: &[&str]) -> Result<Rc<Outside>> {
+        Outside::new(&self.build.toolbox, zones).map(Rc::new)
     }
 
     /// An appliance of this shape that is switched on for the first time, now.

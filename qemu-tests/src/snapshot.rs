@@ -98,14 +98,14 @@ fn make(build: &Build, shape: &Shape, below: Option<&Snapshot>, dir: &Path, logs
     let process = if let Some(below) = below {
         disks::branch(&build.toolbox, &below.disk(), &machine.disk)?;
         disks::branch(&build.toolbox, &below.variables(), &machine.variables)?;
-        let process = Process::start(build, machine, dir, "snapshot", &["-incoming", "defer"])?;
+        let process = Process::start(build, machine, dir, "snapshot", None, &["-incoming", "defer"])?;
         process.restore(&below.state())?;
         start(&process, shape.running).inspect_err(|_| evidence::keep(&process, logs, "snapshot"))?;
         process
     } else {
         disks::overlay(&build.toolbox, &build.image, &machine.disk, shape.disk)?;
         disks::variables(&build.toolbox, &machine.variables)?;
-        let process = Process::start(build, machine, dir, "snapshot", &[])?;
+        let process = Process::start(build, machine, dir, "snapshot", None, &[])?;
         process.run()?;
         boot(&process).inspect_err(|_| evidence::keep(&process, logs, "snapshot"))?;
         process

@@ -75,6 +75,9 @@ pub struct Machine {
     /// Socket of QEMU's control protocol.
     pub qmp: Option<PathBuf>,
     pub forwards: Vec<Forward>,
+    /// The tap that the network card's cable leads to, in the network namespace where QEMU is started; without one, to
+    /// QEMU's own NAT, and `forwards` through it.
+    pub tap: Option<String>,
     pub credentials: Vec<Credential>,
     /// Anything else, as QEMU takes it.
     pub extra: Vec<OsString>,
@@ -96,6 +99,7 @@ impl Machine {
             debug_serial: None,
             qmp: None,
             forwards: Vec::new(),
+            tap: None,
             credentials: Vec::new(),
             extra: Vec::new(),
         }
@@ -152,11 +156,7 @@ impl Machine {
             line.add("-device", "virtio-blk-pci,drive=media,serial=varde-images");
         }
 
-        let mut network = OsString::from("user,id=net,ipv6=off");
-        for Forward { host, guest } in &self.forwards {
-            network = network.with(&format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}"));
-        }
-        line.add("-netdev", network);
+        line.add("-netdev", self.network());
         // Without a boot ROM: the firmware has nothing to look for on the network.
         line.add("-device", "virtio-net-pci,netdev=net,romfile=");
         line.add("-device", "virtio-rng-pci");
@@ -205,6 +205,17 @@ impl Machine {
         }
         line.0.extend(self.extra.iter().cloned());
         line.0
+    }
+
+    fn network(&self) -> String {
+        if let Some(tap) = &self.tap {
+            return format!("tap,id=net,ifname={tap},script=no,downscript=no");
+        }
+        let forwards = self
+            .forwards
+            .iter()
+            .map(|Forward { host, guest }| format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}"));
+        format!("user,id=net,ipv6=off{}", forwards.collect::<String>())
     }
 }
 
