@@ -3,9 +3,13 @@
 //! What a scenario starts in there (a telephone, an exchange, a browser) reaches the appliance by its own addresses, with
 //! any protocol, and nothing beyond it. The namespace lives as long as a process that holds it, which dies with us.
 
+use std::fs::File;
 use std::io::Read as _;
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use varde_machine::Toolbox;
 
@@ -69,6 +73,23 @@ impl Outside {
             entering.current_dir(dir);
         }
         entering
+    }
+
+    /// Does something out there, on a thread of its own: sockets that it makes stay there.
+    pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
+        let path = self.namespace();
+        let namespace = File::open(&path).on("open", &path)?;
+        std::thread::scope(|scope| {
+            let there = scope.spawn(|| {
+                move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
+                    .map_err(std::io::Error::from)?;
+                Ok(work())
+            });
+            there
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+        .doing("enter the network outside")
     }
 
     fn namespace(&self) -> PathBuf {

@@ -2,7 +2,12 @@
 //!
 //! A tree is known by its packages: another list is another tree. Whoever makes one holds a lock, so that two who need
 //! the same one at once do not write into each other's; what a maker that was killed left behind is cleared away first.
+//!
+//! A tool runs inside its tree ([`enter`]): a mount namespace of its own, the tree made a mount point, the host's folders of
+//! data mounted at the same paths, then `chroot`. The process started becomes the tool, so that its ID and its exit are
+//! the tool's.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +17,32 @@ use crate::{Error, Result, cache_dir, mirrors};
 
 /// The Debian release of every tree.
 pub const RELEASE: &str = "trixie";
+
+/// `$1` is the tree, `$2` the working directory, the rest the command. Folders of the system itself (`/usr`, `/etc`, …)
+/// are the tree's; everything else at the top of the host's root is data and is visible at its own path.
+const ENTER: &str = r#"
+tree=$1 dir=$2
+shift 2
+mount --bind "$tree" "$tree"
+for top in /*; do
+    case $top in
+        /bin | /boot | /etc | /lib* | /lost+found | /sbin | /usr | /var) continue ;;
+    esac
+    [ -d "$top" ] && [ ! -L "$top" ] || continue
+    mkdir -p "$tree$top"
+    mount --rbind "$top" "$tree$top"
+done
+if [ -e /etc/resolv.conf ]; then
+    [ -e "$tree/etc/resolv.conf" ] || : > "$tree/etc/resolv.conf"
+    mount --bind "$(readlink -f /etc/resolv.conf)" "$tree/etc/resolv.conf"
+fi
+# Whom this host trusts, the tools trust: a network may have an authority of its own.
+authorities=/etc/ssl/certs/ca-certificates.crt
+if [ -e "$authorities" ] && [ -e "$tree$authorities" ]; then
+    mount --bind "$authorities" "$tree$authorities"
+fi
+exec chroot "$tree" /bin/sh -c 'cd "$0" && exec "$@"' "$dir" "$@"
+"#;
 
 /// A tree that may have to be made.
 pub struct Tree {
@@ -74,6 +105,45 @@ impl Tree {
         command.arg(RELEASE).arg(part).args(mirrors::sources());
         command
     }
+}
+
+/// The command `tool` inside a tree, in the current directory. The host's environment stays out but for what terminals
+/// and proxies need.
+pub fn enter(tree: &Path, tool: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("unshare");
+    command.args([
+        "--mount",
+        "--propagation",
+        "private",
+        "--",
+        "/bin/sh",
+        "-eu",
+        "-c",
+        ENTER,
+        "toolbox",
+    ]);
+    command.arg(tree);
+    command.arg(std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")));
+    command.arg(tool);
+    command.env_clear();
+    command.env(
+        "PATH",
+        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    );
+    command.env("LC_ALL", "C.UTF-8");
+    for name in [
+        "HOME",
+        "TERM",
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+        "SOURCE_DATE_EPOCH",
+    ] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command
 }
 
 #[cfg(test)]

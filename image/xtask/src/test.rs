@@ -60,6 +60,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
                 "-D",
                 "warnings",
             ]);
+            fresh(&mut clippy);
             run("Checking the lints", &mut clippy, "Mend what clippy names.")
         });
         report.step("licences", || {
@@ -105,6 +106,13 @@ pub fn command(arguments: &Arguments) -> Result<()> {
 
 fn run(title: &str, command: &mut Command, remedy: &'static str) -> Result<()> {
     step::run(title, command, remedy)
+}
+
+/// Nobody builds a second time where every build is a fresh one.
+fn fresh(command: &mut Command) {
+    if std::env::var_os("CI").is_some() {
+        command.env("CARGO_INCREMENTAL", "0");
+    }
 }
 
 /// Tests show their own progress on the terminal.
@@ -190,6 +198,7 @@ impl Tools {
     fn nextest(&self) -> Command {
         let mut command = self.tool("cargo-nextest");
         command.args(["nextest", "run", "--locked", "--profile", "varde"]);
+        fresh(&mut command);
         command
     }
 }

@@ -2,8 +2,8 @@
 
 use varde_line::udp::Bound;
 
-use crate::pbx::Pbx;
 use crate::rig::{start_two, telephony, two_lines};
+use varde_telephony_lab::Pbx;
 
 /// A pattern that is no silence and repeats nowhere within a frame.
 fn sound(from: u8) -> Vec<u8> {
@@ -139,7 +139,9 @@ async fn a_new_configuration_leaves_a_call_as_it_is() {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(crate::rig::PATIENCE, gone).await.unwrap();
+    tokio::time::timeout(varde_telephony_lab::PATIENCE, gone)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

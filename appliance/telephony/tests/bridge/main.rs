@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may")]
 
 mod isdn;
-mod pbx;
 mod phone;
 mod rig;
 mod sip;

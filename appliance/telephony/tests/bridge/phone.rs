@@ -13,8 +13,9 @@ use varde_sip::{
     Command, Directory, Event, Listener, Login, Secret, Setup, Sip, Timers, Transport, Trunk, TrunkTrouble,
 };
 use varde_telephony::secrets::Of;
+use varde_telephony_lab::PATIENCE;
 
-use crate::rig::{PATIENCE, free};
+use crate::rig::free;
 use crate::sip::{Sipp, start};
 
 const SECRET: &str = "riktig hest batteri";

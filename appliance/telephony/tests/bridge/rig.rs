@@ -11,10 +11,7 @@ use varde_site::Telephony;
 use varde_telephony::bridge::{Bridge, Order};
 use varde_telephony::store::Stored;
 
-use crate::pbx::Pbx;
-
-/// Far longer than anything here takes; a test that comes to its end waits for none of it.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+use varde_telephony_lab::{PATIENCE, Pbx};
 
 const SITE: &str = r#"version = 1
 [site]

@@ -9,8 +9,10 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use varde_line::udp::Bound;
 
-use crate::pbx::Pbx;
-use crate::rig::{PATIENCE, Rig, free, telephony};
+use varde_telephony_lab::PATIENCE;
+use varde_telephony_lab::Pbx;
+
+use crate::rig::{Rig, free, telephony};
 
 /// One end of sipp, on a port of its own; its audio is an echo.
 pub struct Sipp {

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::UnixDatagram;
@@ -15,17 +16,24 @@ use tokio::time::timeout;
 use varde_line::l1oip::Header;
 use varde_line::udp::Bound;
 use varde_line::{Access, Line, Received};
+use varde_machine::keys::Key;
 
-use crate::rig::PATIENCE;
+/// Far longer than anything here takes; a test that comes to its end waits for none of it.
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Builds the peer, once for each process of tests; the last one's stays.
+/// Builds the peer where it is missing.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/peer/pbx.c");
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let program = folder.join("pbx");
-        let part = folder.join(format!("pbx.{}", std::process::id()));
+        let key = Key::default().file(Path::new(source)).unwrap().finish();
+        let folder = varde_machine::cache_dir().unwrap().join("peers");
+        std::fs::create_dir_all(&folder).unwrap();
+        let program = folder.join(format!("pbx-{key}"));
+        if program.exists() {
+            return program;
+        }
+        let part = folder.join(format!("pbx-{key}.{}", std::process::id()));
         let built = std::process::Command::new("cc")
             .args(["-O1", "-Wall", "-Wextra", "-Werror", "-o"])
             .arg(&part)
@@ -144,6 +152,15 @@ impl Pbx {
         };
         let words = timeout(PATIENCE, waiting).await;
         words.unwrap_or_else(|_| panic!("it does not say {beginning:?}, but {:?}", self.before))
+    }
+
+    /// Plays at the pace of a channel: a line has no clock.
+    pub async fn plays_in_time(&self, channel: u8, octets: &[u8]) {
+        let mut pace = tokio::time::interval(Duration::from_millis(20));
+        for block in octets.chunks(160) {
+            pace.tick().await;
+            self.play(channel, block);
+        }
     }
 
     pub fn play(&self, channel: u8, octets: &[u8]) {
