@@ -51,6 +51,8 @@ pub struct Run {
     answers: bool,
     /// How far up the ladder it had to go.
     rung: Rung,
+    /// What is wrong with the server; what failed of the means against that is in the account alone.
+    fault: Option<Text>,
     /// An earlier configuration was put back.
     fell_back: bool,
     /// Why nothing that is done to the server helps.
@@ -114,6 +116,7 @@ impl Run {
             stopped: None,
             answers: false,
             rung: Rung::Start,
+            fault: None,
             fell_back: false,
             out_of_hands: None,
             last_uses: Vec::new(),
@@ -156,7 +159,10 @@ impl Run {
                 _ => self.probe(self.plan.start_most, now),
             },
             Step::FallBack | Step::RollBack => match event {
-                Event::Failed(why) | Event::Late(why) => self.climb(why, now),
+                Event::Failed(why) | Event::Late(why) => {
+                    self.note(why);
+                    self.harder(now)
+                }
                 // One that runs and lets nobody in does not look at its configuration again by itself.
                 _ => {
                     self.fell_back = true;
@@ -386,7 +392,11 @@ impl Run {
         if let Some(why) = self.out_of_hands.clone() {
             return self.finish(Outcome::Down { why });
         }
-        let cause = self.account.trouble.last().cloned().unwrap_or_default();
+        let cause = self
+            .fault
+            .clone()
+            .or_else(|| self.account.trouble.last().cloned());
+        let cause = cause.unwrap_or_default();
         let why = Text::new(
             format!("Tjeneren kom ikke opp mens klientene ventet. {}", cause.nb),
             format!("The server did not come up while clients were held. {}", cause.en),
@@ -422,9 +432,15 @@ impl Run {
         })
     }
 
-    /// The server does not come up: the next harder means, each once.
+    /// The server does not come up.
     fn climb(&mut self, why: Text, now: u64) -> Command {
         self.note(why.clone());
+        self.fault = Some(why);
+        self.harder(now)
+    }
+
+    /// The next harder means, each once.
+    fn harder(&mut self, now: u64) -> Command {
         if self.held_since.is_some() && self.within(1, now).is_none() {
             return self.resume();
         }
@@ -448,6 +464,7 @@ impl Run {
         if self.held_since.is_some() {
             return self.resume();
         }
+        let why = self.fault.clone().unwrap_or_default();
         self.finish(Outcome::Down { why })
     }
 

@@ -88,33 +88,34 @@ mod tests {
 
     const DEMO: &str = include_str!("../../../image/demo/site.toml");
 
-    fn of(change: (&str, &str)) -> Vec<Risk> {
-        let to = DEMO.replace(change.0, change.1);
-        assert_ne!(to, DEMO, "{} is not in the demo", change.0);
-        risks(&parse(DEMO).unwrap(), &parse(&to).unwrap())
+    fn of(site: &str, change: (&str, &str)) -> Vec<Risk> {
+        let to = site.replace(change.0, change.1);
+        assert_ne!(to, site, "{} is not in the site", change.0);
+        risks(&parse(site).unwrap(), &parse(&to).unwrap())
+    }
+
+    /// The demo without its database.
+    fn plain() -> &'static str {
+        DEMO.split_once("[[database]]").unwrap().0
     }
 
     #[test]
     fn what_can_lock_operators_out_is_risky_and_nothing_else_is() {
-        assert_eq!(of(("role = \"viewer\"", "role = \"operator\"")), [Risk::Accounts]);
-        assert_eq!(of(("10.20.0.1/24", "10.20.0.2/24")), [Risk::Zones]);
-        assert_eq!(of(("Europe/Oslo", "Europe/Stockholm")), [Risk::Clock]);
-        assert_eq!(of(("Demodrift Sørøst", "Demodrift")), []);
-        assert_eq!(of(("cpus = 1", "cpus = 2")), []);
+        let of = |from, to| of(plain(), (from, to));
+        assert_eq!(of("role = \"viewer\"", "role = \"operator\""), [Risk::Accounts]);
+        assert_eq!(of("10.20.0.1/24", "10.20.0.2/24"), [Risk::Zones]);
+        assert_eq!(of("Europe/Oslo", "Europe/Stockholm"), [Risk::Clock]);
+        assert_eq!(of("Demodrift Sørøst", "Demodrift"), []);
+        assert_eq!(of("cpus = 1", "cpus = 2"), []);
     }
 
     #[test]
     fn a_gate_elsewhere_is_risky_and_another_calendar_is_not() {
-        let database = "[[database]]\nname = \"journal\"\ntitle = \"Journal\"\nvm = \"journal-db\"\n\
-             address = \"10.20.0.11:5432\"\ngate = \"10.20.0.1:5432\"\n[database.restart]\n\
-             calendar = [\"Sun *-*-* 03:30\"]\nstall_budget = \"250 ms\"\n";
-        let from = parse(&format!("{DEMO}{database}")).unwrap();
-        let to = |from: &str, to: &str| parse(&format!("{DEMO}{}", database.replace(from, to))).unwrap();
-        assert_eq!(risks(&from, &to("03:30", "04:30")), []);
+        assert_eq!(of(DEMO, ("03:30", "04:30")), []);
+        assert_eq!(of(DEMO, ("10.20.0.1:5432", "10.20.0.1:5433")), [Risk::Gates]);
         assert_eq!(
-            risks(&from, &to("10.20.0.1:5432", "10.20.0.1:5433")),
+            risks(&parse(plain()).unwrap(), &parse(DEMO).unwrap()),
             [Risk::Gates]
         );
-        assert_eq!(risks(&parse(DEMO).unwrap(), &from), [Risk::Gates]);
     }
 }
