@@ -15,9 +15,10 @@ use varde_site::Store;
 /// Long enough that no test sees its end.
 const LONG: u32 = 600;
 
-/// Another address of the appliance in its only zone.
+/// Another address of the appliance in its only zone, where the database's gate is too.
 fn moved() -> String {
     DEMO.replace("10.20.0.1/24", "10.20.0.2/24")
+        .replace("10.20.0.1:", "10.20.0.2:")
 }
 
 /// Waits for the signal that says which generation counts.
@@ -45,7 +46,7 @@ async fn what_is_confirmed_counts_for_good() {
     let risks = site.risks_of_text(&moved()).await.unwrap();
     assert_eq!(
         risks.iter().map(|risk| risk.en.as_str()).collect::<Vec<_>>(),
-        ["zones and networks"]
+        ["zones and networks", "gates of databases"]
     );
     let harmless = DEMO.replace("cpus = 1", "cpus = 2");
     assert_eq!(site.risks_of_text(&harmless).await.unwrap(), []);
