@@ -14,7 +14,9 @@ use crate::{
 impl Exchange {
     /// Looks at the digits that there are.
     pub(crate) fn look(&mut self, now: Moment, call: &mut Call) {
+        let from = kind(&call.plan, &call.place);
         let number = call.plan.canonical(&call.dialled);
+        let number = call.plan.help_behind(&number, from).unwrap_or(number);
         call.record.dialled.clone_from(&number);
         if let Some(Test { to: Some(target), .. }) = &call.setup.test {
             call.hops = hop(&call.plan, target, &number).into_iter().collect();
@@ -24,7 +26,7 @@ impl Exchange {
         let found = if call.dialled.is_empty() {
             Found::Incomplete
         } else {
-            call.plan.find(&number, kind(&call.plan, &call.place), now.wall)
+            call.plan.find(&number, from, now.wall)
         };
         match found {
             Found::Complete(goal) => self.go(now, call, &goal, &number),
@@ -87,14 +89,16 @@ impl Exchange {
     }
 
     fn route(&mut self, now: Moment, call: &mut Call, index: usize, number: &str) {
-        if let Err(cause) = self.may_call(now, call, number) {
-            self.end(now, call, cause, EndedBy::Exchange);
-            return;
-        }
         let plan = call.plan.clone();
         let Some(route) = plan.routes.get(index) else {
             return;
         };
+        // Also by what goes out: a code in front opens nothing that is barred or limited without it.
+        let sent = plan.canonical(&route.number(number));
+        if let Err(cause) = self.may_call(now, call, [number, &sent]) {
+            self.end(now, call, cause, EndedBy::Exchange);
+            return;
+        }
         // One that leads to an extension alone goes on as a call for it, which may be forwarded.
         if let [Target::Extension(index)] = route.targets[..] {
             self.extension(now, call, index);
@@ -184,12 +188,19 @@ impl Exchange {
         Ok(())
     }
 
-    /// Whether who calls, or sent the call on, may call this number.
-    fn may_call(&mut self, now: Moment, call: &Call, number: &str) -> Result<(), Cause> {
+    /// Whether who calls, or sent the call on, may call this number, as it was dialled and as it goes out.
+    fn may_call(&mut self, now: Moment, call: &Call, [dialled, sent]: [&str; 2]) -> Result<(), Cause> {
         let right = call.right();
-        if right.is_some_and(|right| right.barring.bars(number)) {
+        if right.is_some_and(|right| right.barring.bars_either(dialled, sent)) {
             return Err(Cause::CALL_REJECTED);
         }
+        let limits = &call.plan.limits;
+        let is_limited = |prefix: &String| sent.starts_with(prefix.as_str());
+        let number = if limits.iter().flat_map(|limit| &limit.prefixes).any(is_limited) {
+            sent
+        } else {
+            dialled
+        };
         let account: PlaceName =
             right.map_or_else(|| call.place.clone(), |right| right.number.as_str().into());
         let begun = self

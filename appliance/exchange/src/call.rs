@@ -71,6 +71,8 @@ pub(crate) struct Call {
     pub(crate) last: Option<(Cause, EndedBy)>,
     pub(crate) emergency: bool,
     pub(crate) admitted: bool,
+    /// Whose end an emergency call waits for that has taken its channel.
+    pub(crate) awaits: Option<LegId>,
     pub(crate) told: Told,
     pub(crate) joined: Option<LegId>,
     /// Those that have not yet said that they are released.
@@ -254,6 +256,7 @@ impl Exchange {
             }
             Stage::Channel => {
                 // The channel has not come free in time.
+                call.awaits = None;
                 if let Some(hop) = call.hops.pop_front() {
                     passed_over(call, &hop, Cause::NO_CIRCUIT_AVAILABLE);
                 }

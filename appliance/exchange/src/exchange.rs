@@ -134,6 +134,7 @@ impl Exchange {
             last: None,
             emergency: false,
             admitted: false,
+            awaits: None,
             told: Told::default(),
             joined: None,
             legs: vec![leg],

@@ -93,14 +93,21 @@ pub struct Barring {
 
 impl Barring {
     pub fn bars(&self, number: &str) -> bool {
-        let longest = |prefixes: &[String]| {
-            let fits = prefixes
-                .iter()
-                .filter(|prefix| number.starts_with(prefix.as_str()));
-            fits.map(String::len).max()
-        };
-        longest(&self.barred) > longest(&self.allowed)
+        longest(&self.barred, number) > longest(&self.allowed, number)
     }
+
+    /// The same of a number and of what goes out for it. What is allowed as it is dialled, is.
+    pub(crate) fn bars_either(&self, dialled: &str, sent: &str) -> bool {
+        self.bars(dialled) || longest(&self.allowed, dialled).is_none() && self.bars(sent)
+    }
+}
+
+/// The length of the longest of these that a number begins with.
+fn longest(prefixes: &[String], number: &str) -> Option<usize> {
+    let fits = prefixes
+        .iter()
+        .filter(|prefix| number.starts_with(prefix.as_str()));
+    fits.map(String::len).max()
 }
 
 /// Where calls for an extension go instead.
@@ -193,6 +200,25 @@ impl Plan {
             (None, true) => Found::Incomplete,
             (None, false) => Found::Nothing,
         }
+    }
+
+    /// Whether a number calls for help, with or without the code for an outside line.
+    pub fn is_for_help(&self, number: &str) -> bool {
+        let number = self.canonical(number);
+        self.emergency.numbers.contains(&number) || self.help_behind(&number, Kind::Inside).is_some()
+    }
+
+    /// The emergency number behind the code for an outside line, where a route takes such a code away: whoever has dialled
+    /// 0 before every number for years dials 0112 when the house burns.
+    pub(crate) fn help_behind(&self, number: &str, from: Kind) -> Option<String> {
+        let code = |route: &&Route| {
+            let prefix = &route.prefix;
+            let is_code = !prefix.is_empty() && route.strip == prefix.len() && route.prepend.is_empty();
+            is_code && !prefix.starts_with("00") && route.is_for(from) && number.starts_with(prefix.as_str())
+        };
+        let bare = self.routes.iter().filter(code).map(|route| route.number(number));
+        bare.into_iter()
+            .find(|bare| self.emergency.numbers.contains(bare))
     }
 
     /// A number in the one form.

@@ -1,7 +1,5 @@
 //! How a call reaches somebody: what is tried in which order, and what comes of a place that cannot be had.
 
-use std::cmp::Reverse;
-
 use varde_dss1::Cause;
 
 use crate::call::{Call, Hop, Stage};
@@ -53,6 +51,9 @@ impl Exchange {
         let Some(place) = call.plan.places.get(&hop.place) else {
             return Room::No(Cause::NO_ROUTE_TO_DESTINATION);
         };
+        if call.awaits.is_some_and(|leg| self.legs.contains_key(&leg)) {
+            return Room::Soon;
+        }
         if self.standing(&hop.place) == Standing::Down && !call.may_use_all() {
             return Room::No(match hop.extension {
                 Some(_) => Cause::SUBSCRIBER_ABSENT,
@@ -82,28 +83,25 @@ impl Exchange {
             .legs
             .values()
             .any(|leg| leg.place == hop.place && leg.releasing.is_some());
-        if leaving || self.preempt(now, &hop.place) {
+        if leaving || self.preempt(now, &hop.place).is_some() {
             Room::Soon
         } else {
             Room::No(Cause::NO_CIRCUIT_AVAILABLE)
         }
     }
 
-    /// Ends the youngest call that is no call for help and has a channel there.
-    fn preempt(&mut self, now: Moment, place: &PlaceName) -> bool {
-        let mut candidates: Vec<_> = self
+    /// Ends the youngest call that is no call for help and has a channel there. Gives the leg that has it.
+    fn preempt(&mut self, now: Moment, place: &PlaceName) -> Option<LegId> {
+        let candidates = self
             .legs
-            .values()
-            .filter(|leg| leg.place == *place && leg.releasing.is_none())
-            .filter_map(|leg| self.calls.get(&leg.call))
+            .iter()
+            .filter(|(_, leg)| leg.place == *place && leg.releasing.is_none())
+            .filter_map(|(id, leg)| Some((self.calls.get(&leg.call)?, *id)))
             // One that is still being dialled may become a call for help.
-            .filter(|call| !call.emergency && call.stage != Stage::Collecting)
-            .map(|call| call.id)
-            .collect();
-        candidates.sort_by_key(|id| Reverse(*id));
-        let Some(mut victim) = candidates.first().and_then(|id| self.calls.remove(id)) else {
-            return false;
-        };
+            .filter(|(call, _)| !call.emergency && call.stage != Stage::Collecting)
+            .map(|(call, leg)| (call.id, leg));
+        let (victim, leg) = candidates.max()?;
+        let mut victim = self.calls.remove(&victim)?;
         let notice = Notice::Preempted {
             call: victim.id,
             place: place.clone(),
@@ -111,6 +109,28 @@ impl Exchange {
         self.commands.push_back(Command::Notice(notice));
         self.end(now, &mut victim, Cause::PREEMPTION, EndedBy::Exchange);
         self.keep(victim);
+        Some(leg)
+    }
+
+    /// A place says that it has no channel though by the books here it had one: its channel is blocked, or those of the
+    /// other end are busy. A call for help takes that of the youngest other call there, once.
+    fn takes_channel(&mut self, now: Moment, call: &mut Call, hop: Hop, cause: Cause) -> bool {
+        let none_left = matches!(
+            cause,
+            Cause::NO_CIRCUIT_AVAILABLE | Cause::REQUESTED_CIRCUIT_NOT_AVAILABLE
+        );
+        let tried = call.record.attempts.iter();
+        let tried = tried.filter(|attempt| attempt.place == *hop.place).count();
+        if !call.emergency || !none_left || tried > 1 {
+            return false;
+        }
+        let Some(leg) = self.preempt(now, &hop.place) else {
+            return false;
+        };
+        call.awaits = Some(leg);
+        call.hops.push_front(hop);
+        call.stage = Stage::Channel;
+        call.deadline = Some(now.clock + self.terms.channel);
         true
     }
 
@@ -127,7 +147,8 @@ impl Exchange {
             },
         );
         call.legs.push(leg);
-        let response = if call.emergency {
+        // Where nothing else is left, giving up early helps nobody.
+        let response = if call.emergency && !call.hops.is_empty() {
             self.terms.emergency_response
         } else {
             self.terms.response
@@ -153,17 +174,20 @@ impl Exchange {
 
     /// A place that was called came to nothing.
     pub(crate) fn failed(&mut self, now: Moment, call: &mut Call, cause: Cause, by: EndedBy) {
-        let extension = match &call.stage {
-            Stage::Trying { hop, .. } => hop.extension,
+        let hop = match &call.stage {
+            Stage::Trying { hop, .. } => Some(hop.clone()),
             _ => None,
         };
+        let extension = hop.as_ref().and_then(|hop| hop.extension);
         call.deadline = None;
         call.stage = Stage::Collecting;
         call.last = Some((cause, by));
         if let Some(attempt) = call.record.attempts.last_mut() {
             attempt.cause = Some(cause.value());
         }
-        if self.forwarded_after(now, call, extension, cause) {
+        if self.forwarded_after(now, call, extension, cause)
+            || hop.is_some_and(|hop| self.takes_channel(now, call, hop, cause))
+        {
             return;
         }
         if call.emergency || allows_another(cause) {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use varde_dss1::Cause;
-use varde_exchange::{Action, Calling, LegId, Notice, Setup, Signal, Target, Terms, Test};
+use varde_exchange::{Action, Calling, LegId, Notice, Route, Setup, Signal, Target, Terms, Test};
 
-use crate::rig::{Rig, site};
+use crate::rig::{Rig, route, site};
 
 /// Takes both channels of trunk `one`; the legs of the second call, which is the younger.
 fn all_busy(rig: &mut Rig) -> (LegId, LegId) {
@@ -134,12 +134,66 @@ fn every_target_is_tried_whatever_the_cause_and_those_that_are_down_last() {
 }
 
 #[test]
-fn a_target_that_says_nothing_for_5_s_is_left() {
+fn a_target_that_says_nothing_for_10_s_is_left_and_the_last_one_is_waited_for() {
     let mut rig = Rig::new(site());
-    rig.call("phone-200", "200", "112");
-    rig.called();
+    let caller = rig.call("phone-200", "200", "112");
+    let (first, ..) = rig.called();
     rig.pass(Terms::default().emergency_response);
-    assert_eq!(&*rig.called().1, "two");
+    rig.released(first);
+    let (last, place, _) = rig.called();
+    assert_eq!(&*place, "two");
+    rig.pass(Terms::default().emergency_response);
+    assert_eq!(rig.asked(last), [], "nobody else could be tried");
+    rig.answer(last);
+    assert!(matches!(rig.asked(caller).last(), Some(Action::Answer { .. })));
+}
+
+/// A channel that is blocked counts as free here, and the other end of a trunk may have fewer than we think.
+#[test]
+fn a_target_that_turns_out_to_have_no_channel_gets_one_from_another_call() {
+    let mut rig = Rig::new(site());
+    let other = rig.call("phone-201", "201", "22445566");
+    let (its, place, _) = rig.called();
+    assert_eq!(&*place, "one");
+    rig.answer(its);
+    rig.call("phone-200", "200", "112");
+    let (first, place, _) = rig.called();
+    assert_eq!(&*place, "one");
+    rig.say(first, Signal::Released(Cause::NO_CIRCUIT_AVAILABLE));
+    assert!(rig.nobody_is_called(), "the channel is not free yet");
+    assert_eq!(rig.released(other), Cause::PREEMPTION);
+    assert!(rig.nobody_is_called(), "nor is it yet");
+    assert_eq!(rig.released(its), Cause::PREEMPTION);
+    let (second, place, _) = rig.called();
+    assert_eq!(&*place, "one");
+    rig.say(second, Signal::Released(Cause::NO_CIRCUIT_AVAILABLE));
+    assert_eq!(&*rig.called().1, "two", "tried once more, and no longer");
+}
+
+#[test]
+fn a_call_for_help_with_the_code_for_an_outside_line_is_one() {
+    let mut plan = site();
+    plan.routes.push(Route {
+        strip: 1,
+        ..route("0", &["two"])
+    });
+    let mut rig = Rig::new(plan);
+    rig.call("phone-200", "200", "0112");
+    let (_, place, setup) = rig.called();
+    assert_eq!((&*place, setup.called.as_str()), ("one", "112"));
+    assert!(setup.emergency.is_some());
+    let caller = rig.begin("pbx", Setup::default());
+    for digit in ["0", "1", "1", "3"] {
+        assert!(rig.nobody_is_called());
+        rig.say(
+            caller,
+            Signal::Digits {
+                digits: digit.into(),
+                complete: false,
+            },
+        );
+    }
+    assert_eq!(rig.called().2.called, "113");
 }
 
 #[test]

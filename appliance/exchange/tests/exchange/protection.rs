@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use varde_dss1::Cause;
-use varde_exchange::{Limit, Notice, Signal};
+use varde_exchange::{Limit, Notice, Plan, Route, Signal};
 
-use crate::rig::{Rig, site};
+use crate::rig::{Rig, route, site};
 
 #[test]
 fn new_calls_are_shed_with_cause_42_and_those_that_are_go_on() {
@@ -56,6 +56,45 @@ fn a_barred_number_is_refused_to_who_calls_it_and_to_who_forwards_there() {
     assert_eq!(rig.released(caller), Cause::CALL_REJECTED);
     rig.call("phone-200", "200", "81500000");
     assert_eq!(rig.called().2.called, "81500000", "the longest prefix decides");
+}
+
+/// 9 for an outside line, and then abroad.
+fn with_a_code() -> Plan {
+    let mut plan = site();
+    plan.routes.push(Route {
+        strip: 1,
+        digits: Some(14),
+        ..route("9", &["two"])
+    });
+    plan
+}
+
+#[test]
+fn a_code_in_front_opens_nothing_that_is_barred_and_closes_nothing_that_is_allowed() {
+    let mut plan = with_a_code();
+    plan.extensions[0].barring.barred = vec!["00".into()];
+    plan.extensions[1].barring.barred = vec![String::new()];
+    plan.extensions[1].barring.allowed = vec!["90046".into()];
+    let mut rig = Rig::new(plan);
+    let caller = rig.call("phone-200", "200", "90046812345678");
+    assert_eq!(rig.released(caller), Cause::CALL_REJECTED);
+    rig.call("phone-201", "201", "90046812345678");
+    assert_eq!(rig.called().2.called, "0046812345678");
+}
+
+#[test]
+fn a_code_in_front_is_no_way_round_the_limit_against_fraud() {
+    let mut plan = with_a_code();
+    plan.limits = vec![Limit {
+        prefixes: vec!["00".into()],
+        concurrent: 1,
+        calls: 10,
+        window: Duration::from_hours(1),
+    }];
+    let mut rig = Rig::new(plan);
+    rig.call("phone-200", "200", "0046812345678");
+    let second = rig.call("phone-200", "200", "90046812345678");
+    assert_eq!(rig.released(second), Cause::CALL_REJECTED);
 }
 
 #[test]
