@@ -180,21 +180,26 @@ pub(crate) fn answer(
 pub(crate) fn without_proofs(bytes: &[u8]) -> Vec<u8> {
     let mut out = bytes.to_vec();
     let mut at = 0;
+    let mut proof = false;
     while let Some(length) = bytes[at..].iter().position(|byte| *byte == b'\n') {
         let line = &bytes[at..at + length];
         if line.is_empty() || line == b"\r" {
             break;
         }
-        if let Some(colon) = line.iter().position(|byte| *byte == b':') {
-            let name = line[..colon].trim_ascii();
-            if name.eq_ignore_ascii_case(b"authorization")
-                || name.eq_ignore_ascii_case(b"proxy-authorization")
-            {
-                // As long as before: lengths and offsets of what was on the wire stay true.
-                for byte in &mut out[at + colon + 1..at + length] {
-                    if !matches!(*byte, b'\r' | b' ' | b'\t') {
-                        *byte = b'*';
-                    }
+        // A line that begins with a blank goes on with the header before it (RFC 3261 §7.3.1).
+        let mut value = 0;
+        if !line.starts_with(b" ") && !line.starts_with(b"\t") {
+            let colon = line.iter().position(|byte| *byte == b':');
+            let name = line[..colon.unwrap_or(0)].trim_ascii();
+            proof = name.eq_ignore_ascii_case(b"authorization")
+                || name.eq_ignore_ascii_case(b"proxy-authorization");
+            value = colon.map_or(0, |colon| colon + 1);
+        }
+        if proof {
+            // As long as before: lengths and offsets of what was on the wire stay true.
+            for byte in &mut out[at + value..at + length] {
+                if !matches!(*byte, b'\r' | b' ' | b'\t') {
+                    *byte = b'*';
                 }
             }
         }
