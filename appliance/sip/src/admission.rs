@@ -145,7 +145,7 @@ impl Agent {
 
     fn on_invite(&mut self, now: Duration, arrived: &Arrived) -> Option<LegId> {
         let request = &arrived.message;
-        let source = match self.trunk_of(arrived.flow.remote.ip()) {
+        let source = match self.trunk_of(&arrived.flow) {
             Some(trunk) => Party::Trunk(trunk.clone()),
             None => Party::Account(self.prove(now, arrived)?),
         };

@@ -94,15 +94,22 @@ impl Agent {
         self.limits = directory.limits;
         self.challenger.digests = directory.digests;
         self.emergency = directory.emergency.into_iter().collect();
+        let before = std::mem::take(&mut self.accounts);
         self.accounts = directory
             .accounts
             .into_iter()
             .map(|account| (account.name.clone(), account))
             .collect();
+        // Whoever had the secret before has to prove itself with the new one.
         let accounts = &self.accounts;
-        self.registrar
-            .keep_accounts(&mut self.core, |name| accounts.contains_key(name));
-        self.guard.keep_accounts(|name| accounts.contains_key(name));
+        let is_same = |name: &str| {
+            let secret = |accounts: &HashMap<String, Account>| {
+                accounts.get(name).map(|account| account.secret.clone())
+            };
+            accounts.contains_key(name) && secret(&before) == secret(accounts)
+        };
+        self.registrar.keep_accounts(&mut self.core, is_same);
+        self.guard.keep_accounts(is_same);
         let mut before = std::mem::take(&mut self.trunks);
         for config in directory.trunks {
             let state = match before.remove(&config.name) {

@@ -27,7 +27,7 @@ impl Agent {
     /// Takes a datagram, or a message of a stream. Nothing that it can be does more than be refused.
     pub fn receive(&mut self, now: Duration, flow: Flow, bytes: &[u8]) {
         let source = flow.remote.ip();
-        let trusted = self.trunk_of(source).is_some() || self.registrar.knows(source);
+        let trusted = self.trunk_of(&flow).is_some() || self.registrar.knows(source);
         if !trusted && !self.guard.hears(now, source) {
             return;
         }
@@ -57,7 +57,7 @@ impl Agent {
 
     /// Counts a failure of an address.
     pub(crate) fn suspicious(&mut self, now: Duration, source: IpAddr) {
-        if self.registrar.knows(source) || self.trunk_of(source).is_some() {
+        if self.registrar.knows(source) || self.sources.contains_key(&source.to_canonical()) {
             return;
         }
         if let Some(lasts) = self.guard.failed(now, source, self.limits.failures) {
@@ -67,8 +67,12 @@ impl Agent {
         }
     }
 
-    pub(crate) fn trunk_of(&self, source: IpAddr) -> Option<&String> {
-        self.sources.get(&source.to_canonical())
+    /// The trunk that is known by this address. The sender of a datagram is easily forged: it is believed only where the
+    /// trunk speaks UDP.
+    pub(crate) fn trunk_of(&self, flow: &Flow) -> Option<&String> {
+        let name = self.sources.get(&flow.remote.ip().to_canonical())?;
+        let trunk = self.trunks.get(name)?;
+        (flow.transport.is_reliable() || !trunk.config.transport.is_reliable()).then_some(name)
     }
 
     fn response(&mut self, now: Duration, response: &Message) -> Option<LegId> {

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use varde_sip::message::{Message, Method};
-use varde_sip::{Alarm, Command, Directory, Event, Secret};
+use varde_sip::{Alarm, Command, Directory, Event, Secret, Transport};
 use world::{BRIDGE, World, account, address, to_trunk, trunk};
 
 const SOON: Duration = Duration::from_millis(200);
@@ -256,4 +256,43 @@ fn an_account_that_is_taken_away_is_out_at_once() {
         &world.events(1)[..],
         [Event::Ended(ended)] if ended.leg == leg && ended.why == varde_sip::Why::Refused { status: 403, moved_to: None }
     ));
+}
+
+#[test]
+fn a_phone_whose_secret_was_changed_is_registered_no_more() {
+    let mut world = World::with_phones(&["210"]);
+    let mut changed = account("210");
+    changed.secret = Secret::Password("en annen".into());
+    world.events(BRIDGE);
+    for (accounts, gone) in [(vec![account("210")], false), (vec![changed], true)] {
+        world.configure(
+            BRIDGE,
+            Directory {
+                accounts,
+                ..Directory::default()
+            },
+        );
+        let is_gone =
+            |event: &Event| matches!(event, Event::Unregistered { account, contacts: 0 } if account == "210");
+        assert_eq!(world.events(BRIDGE).iter().any(is_gone), gone);
+    }
+}
+
+#[test]
+fn a_datagram_from_the_address_of_a_trunk_that_speaks_tls_proves_nothing() {
+    let mut world = World::new(2);
+    for (transport, expected) in [(Transport::Udp, false), (Transport::Tls, true)] {
+        let mut one = trunk("operator", 1, None);
+        one.transport = transport;
+        world.configure(
+            BRIDGE,
+            Directory {
+                trunks: vec![one],
+                ..Directory::default()
+            },
+        );
+        let number = u32::from(expected) + 1;
+        world.inject(address(1), BRIDGE, &request(Method::Invite, number).to_bytes());
+        assert_eq!(answers(&mut world).contains(&401), expected, "{transport:?}");
+    }
 }
