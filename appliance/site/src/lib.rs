@@ -32,7 +32,7 @@ pub use parse::{Kept, LONGEST_FILE, parse, parse_keeping, readable};
 pub use risk::{Risk, risks};
 pub use store::{Active, Origin, Record, Source, Store, TakenBack, Terms, Trial, Writer};
 pub use telephony::{
-    Barring, CallingNumber, Ddi, Emergency, EmergencyTest, Extension, ExtensionPlace, Forward, Line,
+    Barring, CallingNumber, Ddi, Digests, Emergency, EmergencyTest, Extension, ExtensionPlace, Forward, Line,
     LineAccess, LineSide, Listen, Route, RouteFrom, RouteHolidays, Target, Telephony, Transport, Trunk,
 };
 pub use text::Text;

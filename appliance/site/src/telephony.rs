@@ -23,6 +23,8 @@ pub struct Telephony {
     pub call_rate: u32,
     /// Country code of the site's national numbers.
     pub country: String,
+    /// What phones are asked to prove their secret with.
+    pub digests: Digests,
     pub emergency: Emergency,
     pub lines: Vec<Line>,
     pub trunks: Vec<Trunk>,
@@ -39,6 +41,28 @@ pub struct Listen {
     pub transport: Transport,
     pub address: Ipv4Addr,
     pub port: u16,
+}
+
+/// How phones prove who they are (RFC 8760).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Digests {
+    /// SHA-256 is asked for first, and MD5 taken too.
+    #[default]
+    Both,
+    /// For phones that give up when the first one offered is one that they do not know.
+    Md5,
+    Sha256,
+}
+
+impl Digests {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Both => "both",
+            Self::Md5 => "md5",
+            Self::Sha256 => "sha256",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

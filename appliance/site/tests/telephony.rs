@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use varde_site::{
-    CallingNumber, ExtensionPlace, LineAccess, LineSide, RouteFrom, RouteHolidays, Target, Telephony,
-    Transport, parse,
+    CallingNumber, Digests, ExtensionPlace, LineAccess, LineSide, RouteFrom, RouteHolidays, Target,
+    Telephony, Transport, parse,
 };
 
 const SITE: &str = include_str!("telephony.toml");
@@ -55,6 +55,7 @@ fn what_is_left_out_has_careful_defaults() {
         (telephony.rtp_ports, telephony.calls, telephony.call_rate),
         ((20_000, 20_999), 120, 20)
     );
+    assert_eq!(telephony.digests, Digests::Both);
     assert_eq!(telephony.emergency.numbers, ["110", "112", "113"]);
     assert_eq!(
         telephony.emergency.to,

@@ -6,7 +6,7 @@ use std::net::SocketAddrV4;
 
 use proptest::prelude::*;
 use varde_site::{
-    Barring, CallingNumber, Ddi, Emergency, EmergencyTest, Extension, ExtensionPlace, Forward, Line,
+    Barring, CallingNumber, Ddi, Digests, Emergency, EmergencyTest, Extension, ExtensionPlace, Forward, Line,
     LineAccess, LineSide, Listen, Route, RouteFrom, RouteHolidays, Target, Telephony, Transport, Trunk,
     parse,
 };
@@ -45,8 +45,8 @@ fn write(telephony: &Telephony) -> String {
     let (first, last) = telephony.rtp_ports;
     writeln!(
         text,
-        "[telephony]\ndomain = \"{}\"\nlisten = {listens}\nrtp_ports = \"{first}-{last}\"\ncalls = {}\ncall_rate = {}\ncountry = \"{}\"",
-        telephony.domain, telephony.calls, telephony.call_rate, telephony.country
+        "[telephony]\ndomain = \"{}\"\nlisten = {listens}\nrtp_ports = \"{first}-{last}\"\ncalls = {}\ncall_rate = {}\ncountry = \"{}\"\ndigests = \"{}\"",
+        telephony.domain, telephony.calls, telephony.call_rate, telephony.country, telephony.digests.name()
     )
     .unwrap();
     let emergency = &telephony.emergency;
@@ -302,6 +302,7 @@ prop_compose! {
         calls in 1u32..=1000,
         call_rate in 1u32..=1000,
         country in "[1-9][0-9]{0,2}",
+        digests in proptest::sample::select(vec![Digests::Both, Digests::Md5, Digests::Sha256]),
         line in (line(1), line(2)),
         trunk in (trunk(1), trunk(2)),
         extension in {
@@ -317,7 +318,7 @@ prop_compose! {
         let listen = |transport, port| Listen { transport, address: [127, 0, 0, 1].into(), port };
         let first = 20_000 + first / 2 * 2;
         Telephony {
-            domain, calls, call_rate, country,
+            domain, calls, call_rate, country, digests,
             listen: std::iter::once(listen(Transport::Udp, 5060))
                 .chain(tcp.then(|| listen(Transport::Tcp, 5060)))
                 .collect(),

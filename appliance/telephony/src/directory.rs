@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use varde_sip::{Account, Digests, Directory, Limits, Login, Secret};
-use varde_site::{ExtensionPlace, Telephony, Transport};
+use varde_site::{self as site, ExtensionPlace, Telephony, Transport};
 
 use crate::Result;
 use crate::gate::transport;
@@ -11,6 +11,8 @@ use crate::secrets::{Of, Secrets};
 
 /// Phones that an account may have registered at once.
 const CONTACTS: usize = 4;
+/// Legs beyond those of all calls.
+const SPARE: usize = 100;
 /// How long we are registered with a trunk.
 const REGISTRATION: Duration = Duration::from_mins(10);
 
@@ -55,9 +57,17 @@ pub fn directory(telephony: &Telephony, secrets: &Secrets) -> Directory {
     Directory {
         accounts: accounts.collect(),
         trunks: trunks.collect(),
-        limits: Limits::default(),
+        limits: Limits {
+            // Two for each call, and what the exchange has still to turn away: it is the one that counts.
+            max_legs: usize::try_from(telephony.calls).unwrap_or(usize::MAX) * 2 + SPARE,
+            ..Limits::default()
+        },
         emergency: telephony.emergency.numbers.clone(),
-        digests: Digests::default(),
+        digests: match telephony.digests {
+            site::Digests::Both => Digests::Both,
+            site::Digests::Md5 => Digests::Md5,
+            site::Digests::Sha256 => Digests::Sha256,
+        },
     }
 }
 

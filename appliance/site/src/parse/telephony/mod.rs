@@ -20,7 +20,7 @@ use self::trunk::TrunkEntry;
 use super::names;
 use super::reader::{At, Key, Reader, Table, Wrong, choice, key};
 use super::words::clip;
-use crate::{Listen, Telephony, Transport};
+use crate::{Digests, Listen, Telephony, Transport};
 
 pub(super) const KEYS: &[Key] = &[
     key("domain", "\"telefoni.fylke.no\""),
@@ -29,6 +29,7 @@ pub(super) const KEYS: &[Key] = &[
     key("calls", "120"),
     key("call_rate", "20"),
     key("country", "\"47\""),
+    key("digests", "\"both\""),
     key("emergency", "[telephony.emergency]"),
     key("line", "[[telephony.line]]"),
     key("trunk", "[[telephony.trunk]]"),
@@ -66,6 +67,7 @@ pub(super) struct TelephonyEntry<'a> {
     calls: u32,
     call_rate: u32,
     country: String,
+    digests: Digests,
 }
 
 pub(super) fn read<'a>(reader: &mut Reader<'_>, root: &Table<'a, '_>) -> Option<TelephonyEntry<'a>> {
@@ -81,6 +83,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'_>, root: &Table<'a, '_>) -> Option<
     let calls = small(table.integer(reader, "calls", 1..=5000));
     let call_rate = small(table.integer(reader, "call_rate", 1..=1000));
     let country = table.parsed(reader, "country", number::country);
+    let digests = table.parsed(reader, "digests", digests);
     let emergency = table
         .get("emergency")
         .and_then(|value| Table::open(reader, "[telephony.emergency]", emergency::KEYS, value))
@@ -92,6 +95,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'_>, root: &Table<'a, '_>) -> Option<
         calls: calls.unwrap_or(120),
         call_rate: call_rate.unwrap_or(20),
         country: country.map_or_else(|| "47".to_owned(), |at| at.value),
+        digests: digests.map_or_else(Digests::default, |at| at.value),
         emergency,
         lines: line::read(reader, &table),
         trunks: trunk::read(reader, &table),
@@ -118,6 +122,7 @@ pub(super) fn finish(entry: TelephonyEntry<'_>) -> Option<Telephony> {
         calls: entry.calls,
         call_rate: entry.call_rate,
         country: entry.country,
+        digests: entry.digests,
         emergency,
         routes,
         lines: all(entry.lines.into_iter().map(|entry| entry.line))?,
@@ -216,6 +221,17 @@ fn transport(text: &str) -> Result<Transport, Wrong> {
             ("udp", Transport::Udp),
             ("tcp", Transport::Tcp),
             ("tls", Transport::Tls),
+        ],
+    )
+}
+
+fn digests(text: &str) -> Result<Digests, Wrong> {
+    choice(
+        text,
+        &[
+            ("both", Digests::Both),
+            ("md5", Digests::Md5),
+            ("sha256", Digests::Sha256),
         ],
     )
 }
