@@ -105,10 +105,6 @@ pub struct TrunkStatus {
     pub since: i64,
     pub calls: u32,
     pub most_calls: u32,
-    /// Until when it is registered.
-    pub registered_until: i64,
-    /// How long the last answer to OPTIONS took, at least 1; 0 where it was not asked or did not answer.
-    pub answered_in: u32,
     /// Whether a secret is set.
     pub credential: bool,
 }
@@ -123,9 +119,8 @@ pub struct ExtensionStatus {
     pub place: String,
     /// Whether calls can reach it: its phone is registered, or its line is up.
     pub reachable: bool,
-    /// Where its phone is, and until when that holds; empty on a line.
+    /// Where its phone is; empty on a line.
     pub contact: String,
-    pub registered_until: i64,
     pub calls: u32,
     /// Where all its calls go instead; empty where they do not.
     pub forwarded: String,

@@ -128,8 +128,6 @@ impl Telephony {
             since: NOON,
             calls: 0,
             most_calls: 30,
-            registered_until: 0,
-            answered_in: 0,
             credential: false,
         }]
     }
@@ -142,7 +140,6 @@ impl Telephony {
             place: "account skranke".into(),
             reachable: true,
             contact: "10.20.0.50:5060".into(),
-            registered_until: NOON,
             calls: 1,
             forwarded: String::new(),
             credential: true,

@@ -22,6 +22,7 @@ use varde_rtp::tone::Tone;
 use varde_site::{Telephony, Text};
 
 use crate::gate::{Gate, GateEvent, microseconds};
+use crate::kept::Kept;
 use crate::line::LineEvent;
 use crate::lines::Lines;
 use crate::plan::{self, TEST};
@@ -42,8 +43,9 @@ const RETRY: Duration = Duration::from_secs(10);
 const RECORDED: usize = 8 << 20;
 /// A machine that is as late as this has more to do than it can: calls go on, new ones are turned away.
 const PRESSED: Duration = Duration::from_millis(500);
-/// How much of what was said is kept for operators to read.
-const MOST_SAID: usize = 20;
+/// How much of what was said is kept for operators to read, and for how long.
+const MOST_SAID: usize = 10;
+const SAID_FOR: Duration = Duration::from_hours(1);
 
 /// Where a leg is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +74,16 @@ pub struct Changed {
     pub records: bool,
 }
 
+/// Something that operators should know.
+#[derive(Debug)]
+struct Said {
+    /// By the clock of the bridge.
+    at: Duration,
+    /// Of what strangers try: as often as they like, so that it makes room for anything else.
+    of_strangers: bool,
+    text: Text,
+}
+
 pub struct Bridge {
     started: Instant,
     pub(crate) exchange: Exchange,
@@ -94,8 +106,10 @@ pub struct Bridge {
     pub(crate) store: Store,
     pub(crate) in_use: InUse,
     pub(crate) shed: u64,
+    /// Why the active generation cannot be followed.
+    pub(crate) unreadable: Option<Text>,
     /// What operators should know, newest last.
-    pub(crate) said: Vec<(i64, Text)>,
+    said: Vec<Said>,
     pub(crate) changed: Changed,
     recorder: Recorder,
 }
@@ -110,7 +124,7 @@ impl Bridge {
             lines: Lines::default(),
             gate: None,
             gate_trouble: None,
-            secrets: Secrets::open(folder)?,
+            secrets: Secrets::open(folder),
             homes: BTreeMap::new(),
             sound: Sound::default(),
             contacts: BTreeMap::new(),
@@ -122,6 +136,7 @@ impl Bridge {
             store,
             in_use: InUse::default(),
             shed: 0,
+            unreadable: None,
             said: Vec::new(),
             changed: Changed::default(),
             recorder: Recorder::new(RECORDED),
@@ -154,7 +169,14 @@ impl Bridge {
                 ));
                 return;
             }
-            self.gate = None;
+            if let Some(gate) = self.gate.take() {
+                gate.close().await;
+            }
+            // Phones are known by those that listen: they register anew.
+            for phone in std::mem::take(&mut self.contacts).into_keys() {
+                self.exchange.lost_place(self.now(), &phone);
+            }
+            self.changed.extensions = true;
         }
         self.gate_trouble = None;
         let (None, Some(telephony)) = (&self.gate, telephony) else {
@@ -186,6 +208,7 @@ impl Bridge {
             Some(telephony) => plan::plan(telephony, zone.clone()),
             None => plan::nothing(),
         };
+        self.unreadable = None;
         self.exchange.set_plan(plan);
         self.lines
             .follow(telephony.as_ref(), now.clock, now.wall.as_millisecond());
@@ -207,6 +230,24 @@ impl Bridge {
             ..self.changed
         };
         self.work();
+    }
+
+    /// The active generation cannot be read: telephony stays as it is, and operators see why. At a start it is as it was
+    /// kept.
+    pub fn cannot_follow(&mut self, why: &str, kept: Option<Kept>) {
+        if let (0, Some(kept)) = (self.in_use.generation, kept) {
+            let zone = TimeZone::get(&kept.zone).unwrap_or(TimeZone::UTC);
+            self.follow(kept.telephony, &zone, kept.generation);
+        }
+        self.unreadable = Some(Text::new(
+            format!(
+                "Den aktive generasjonen kan ikke leses: {why}. Telefonien er som før. Rull tilbake stedet"
+            ),
+            format!(
+                "The active generation cannot be read: {why}. Telephony is as before. Roll the site back"
+            ),
+        ));
+        self.changed.status = true;
     }
 
     /// Runs until nobody can give orders any more.
@@ -407,7 +448,7 @@ impl Bridge {
                 self.changed.trunks = true;
                 self.changed.status = true;
             }
-            GateEvent::Said(text) => self.say(text),
+            GateEvent::Alarm(alarm) => self.say(words::alarm(&alarm), true),
             GateEvent::Tapped(leg, packet) => note(&self.exchange, &mut self.recorder, leg, packet),
             GateEvent::Nothing => {}
         }
@@ -531,11 +572,7 @@ impl Bridge {
             stored.called.one_way = !heard;
         }
         if self.emergency.ended(&stored.record) && !self.emergency.last.passed {
-            let text = Text::new(
-                "Prøven av nødanropsveien mislyktes. Se samtalene den gjorde",
-                "The test of the emergency route failed. Look at the calls that it made",
-            );
-            self.say(text);
+            eprintln!("the test of the emergency route failed");
         }
         for leg in &stored.record.legs {
             self.homes.remove(leg);
@@ -576,25 +613,51 @@ impl Bridge {
                 self.changed.extensions = true;
                 return;
             }
+            // Its state tells it as long as it is so.
             Notice::Place { .. } => {
                 self.changed.lines = true;
                 self.changed.trunks = true;
+                self.changed.status = true;
+                eprintln!("{}", words::notice(notice).en);
+                return;
             }
             _ => {}
         }
-        self.say(words::notice(notice));
+        self.say(words::notice(notice), false);
     }
 
-    fn say(&mut self, text: Text) {
+    fn say(&mut self, text: Text, of_strangers: bool) {
         eprintln!("{}", text.en);
-        self.said.push((Timestamp::now().as_millisecond(), text));
-        let over = self.said.len().saturating_sub(MOST_SAID);
-        self.said.drain(..over);
+        let at = self.clock();
+        self.said.push(Said {
+            at,
+            of_strangers,
+            text,
+        });
+        if self.said.len() > MOST_SAID {
+            let least = self.said.iter().position(|said| said.of_strangers);
+            self.said.remove(least.unwrap_or(0));
+        }
         self.changed.status = true;
     }
 
-    /// Calls a number as the site does; the number of the call.
+    /// What was said within the last hour, newest first.
+    pub(crate) fn said_lately(&self) -> impl Iterator<Item = &Text> {
+        let now = self.clock();
+        let lately = move |said: &&Said| now.saturating_sub(said.at) < SAID_FOR;
+        self.said.iter().rev().filter(lately).map(|said| &said.text)
+    }
+
+    /// Whether a number calls for help.
+    pub fn is_for_help(&self, number: &str) -> bool {
+        self.exchange.plan().is_for_help(number)
+    }
+
+    /// Calls a number as the site does; the number of the call. Nobody who helps is called with a tone.
     pub fn test_call(&mut self, number: &str, test: Test, within: Duration) -> Option<u64> {
+        if self.is_for_help(number) {
+            return None;
+        }
         let now = self.now();
         let setup = Setup {
             called: number.into(),

@@ -18,7 +18,7 @@ use varde_site::{ExtensionPlace, Telephony, Trunk};
 use crate::directory::directory;
 use crate::plan::{extension_place, trunk_place};
 use crate::store::Rim;
-use crate::{Error, Result, words};
+use crate::{Error, Result};
 
 /// Longer than the exchange lets anything ring.
 const RINGS: Duration = Duration::from_mins(10);
@@ -37,7 +37,8 @@ pub enum GateEvent {
     /// A phone has registered, from that address, or is gone.
     Phone(PlaceName, Option<String>),
     Trunk(PlaceName, bool),
-    Said(varde_site::Text),
+    /// What strangers try.
+    Alarm(varde_sip::Alarm),
     /// A message of a leg, for the flight recorder.
     Tapped(LegId, Packet),
     Nothing,
@@ -159,6 +160,11 @@ impl Gate {
         what(&self.telephony) == what(telephony)
     }
 
+    /// Stops listening: afterwards the addresses and ports are free.
+    pub async fn close(self) {
+        self.sip.close().await;
+    }
+
     pub fn is_idle(&self) -> bool {
         self.legs.is_empty() && self.offered.is_empty()
     }
@@ -215,7 +221,7 @@ impl Gate {
                 eprintln!("trunk {trunk}: {why}");
                 GateEvent::Trunk(trunk_place(&trunk), false)
             }
-            Event::Alarm(alarm) => GateEvent::Said(words::alarm(&alarm)),
+            Event::Alarm(alarm) => GateEvent::Alarm(alarm),
         }
     }
 
@@ -227,9 +233,10 @@ impl Gate {
             return GateEvent::Tapped(*leg, packet);
         }
         // Before the exchange has heard of it, or after it has gone: the former is told when it is adopted.
-        if self.early.len() < MOST_EARLY {
-            self.early.push((tapped.leg, packet));
+        if self.early.len() >= MOST_EARLY {
+            self.early.remove(0);
         }
+        self.early.push((tapped.leg, packet));
         GateEvent::Nothing
     }
 

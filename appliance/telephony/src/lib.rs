@@ -13,7 +13,7 @@
 //!   [`isdn`] says the same in Q.931 and in the exchange's words.
 //! - [`gate`] is phones and trunks: SIP and its audio; [`directory`] and [`secrets`] say who they are. [`sound`] is the
 //!   audio of B channels.
-//! - [`store`] keeps the records; [`testcall`] and [`emergency`] are calls that the site makes itself.
+//! - [`kept`] is what of the site was in use last. [`store`] keeps the records; [`testcall`] and [`emergency`] are calls that the site makes itself.
 //! - [`service`] and [`report`] are the bus.
 
 #![allow(
@@ -27,6 +27,7 @@ pub mod emergency;
 mod error;
 pub mod gate;
 pub mod isdn;
+pub mod kept;
 pub mod line;
 pub mod lines;
 pub mod plan;

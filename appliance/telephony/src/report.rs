@@ -42,12 +42,22 @@ impl Bridge {
 
     /// What an operator should see to, worst first.
     fn troubles(&self) -> Vec<Text> {
-        let mut troubles: Vec<Text> = self.gate_trouble.iter().cloned().collect();
+        let mut troubles: Vec<Text> = self
+            .unreadable
+            .iter()
+            .chain(&self.gate_trouble)
+            .cloned()
+            .collect();
         if self.emergency.last.at != 0 && !self.emergency.last.passed && !self.emergency.is_under_way() {
             troubles.push(Text::new(
                 "Siste prøve av nødanropsveien mislyktes. Se samtalene den gjorde, og prøv igjen",
                 "The last test of the emergency route failed. Look at the calls that it made, and test again",
             ));
+        }
+        for text in self.said_lately() {
+            if !troubles.contains(text) {
+                troubles.push(text.clone());
+            }
         }
         for line in self.lines() {
             if line.state != Health::Up {
@@ -127,10 +137,7 @@ impl Bridge {
     }
 
     fn call_of(&self, leg: LegId) -> Option<u64> {
-        let mut calls = self.exchange.calls();
-        calls
-            .find(|call| call.legs.contains(&leg))
-            .map(|call| call.call.number())
+        self.exchange.call_of_leg(leg).map(varde_exchange::CallId::number)
     }
 
     pub fn trunks(&self) -> Vec<TrunkStatus> {
@@ -143,8 +150,10 @@ impl Bridge {
             let up = self.gate.as_ref().is_some_and(|gate| gate.trunk_is_up(name));
             let (state, reason) = if trunk.register && !credential {
                 let reason = Text::new(
-                    format!("Sambandet {name}: passordet mangler. Sett det med varde phone set-credential"),
-                    format!("Trunk {name}: its secret is missing. Set it with varde phone set-credential"),
+                    format!(
+                        "Trunken {name}: hemmeligheten mangler. Sett den med varde phone credential {name}"
+                    ),
+                    format!("Trunk {name}: its secret is missing. Set it with varde phone credential {name}"),
                 );
                 (Health::Blocked, reason)
             } else if up && self.exchange.standing(&place) != Standing::Down {
@@ -152,7 +161,7 @@ impl Bridge {
             } else {
                 let reason = Text::new(
                     format!(
-                        "Sambandet {name}: {} svarer ikke. Samtalene går andre veier",
+                        "Trunken {name}: {} svarer ikke. Samtalene går andre veier",
                         trunk.host
                     ),
                     format!(
@@ -184,8 +193,6 @@ impl Bridge {
                 since: self.since(&place),
                 calls: count(self.exchange.legs().filter(|leg| *leg.1 == place).count()),
                 most_calls: trunk.calls,
-                registered_until: 0,
-                answered_in: 0,
                 credential,
             }
         });
@@ -222,7 +229,6 @@ impl Bridge {
                     .get(&extension_place(number))
                     .cloned()
                     .unwrap_or_default(),
-                registered_until: 0,
                 calls: count(its_legs.count()),
                 forwarded: extension.forward.always.clone().unwrap_or_default(),
                 credential,

@@ -27,10 +27,11 @@ pub enum Of<'a> {
 }
 
 impl Secrets {
-    pub fn open(folder: &Path) -> Result<Self> {
-        let folder = folder.join("secrets");
-        fs::create_dir_all(&folder).map_err(|source| fault(&folder, "made", source))?;
-        Ok(Self { folder })
+    /// The folder is made when there is something to keep: a full disk is no reason not to serve.
+    pub fn open(folder: &Path) -> Self {
+        Self {
+            folder: folder.join("secrets"),
+        }
     }
 
     fn path(&self, of: Of<'_>) -> PathBuf {
@@ -50,6 +51,7 @@ impl Secrets {
         let path = self.path(of);
         let part = path.with_extension("part");
         let write = || {
+            fs::create_dir_all(&self.folder)?;
             let mut file = OpenOptions::new()
                 .create(true)
                 .write(true)
@@ -65,6 +67,7 @@ impl Secrets {
 
     /// The certificate and key of TLS: those that lie there, or new ones that nobody has signed.
     pub fn certificate(&self, domain: &str) -> Result<varde_sip::Tls> {
+        fs::create_dir_all(&self.folder).map_err(|source| fault(&self.folder, "made", source))?;
         let (certificate, key) = (self.folder.join("tls.crt"), self.folder.join("tls.key"));
         if !certificate.exists() || !key.exists() {
             let made = Command::new("openssl")
@@ -115,7 +118,7 @@ mod tests {
     #[test]
     fn a_secret_is_kept_for_the_service_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let secrets = Secrets::open(folder.path()).unwrap();
+        let secrets = Secrets::open(folder.path());
         let of = Of::Extension("101");
         assert_eq!(secrets.get(of), None);
         secrets.set(of, "hemmelig").unwrap();

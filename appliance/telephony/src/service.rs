@@ -111,7 +111,7 @@ fn not_found(nb: String, en: String) -> Failure {
 
 fn no_target(target: &str) -> Failure {
     not_found(
-        format!("Det finnes ingen linje, samband eller telefon «{target}»"),
+        format!("Det finnes ingen linje, trunk eller telefon «{target}»"),
         format!("There is no line, trunk or extension \"{target}\""),
     )
 }
@@ -211,13 +211,28 @@ impl Telephony {
             ));
         }
         let name = target.to_owned();
-        let known = self.bridge.with(move |bridge| bridge.target(&name)).await?;
+        let called = digits.clone();
+        let look = move |bridge: &mut Bridge| (bridge.target(&name), bridge.is_for_help(&called));
+        let (known, for_help) = self.bridge.with(look).await?;
+        if for_help {
+            return Err(Failure::new(
+                FailureKind::Invalid,
+                format!(
+                    "{digits} er et nødnummer, og får ingen prøvesamtaler. Prøv nødruten: varde phone test-emergency"
+                ),
+                format!(
+                    "{digits} is an emergency number, and gets no test calls. Test the emergency route: varde phone test-emergency"
+                ),
+            ));
+        }
         if !target.is_empty() && known.is_none() {
             return Err(no_target(target));
         }
+        // Everybody reads who did what; the whole number stands in the record of the call.
+        let subject = format!("{} {target}", masked(&digits));
         let begun = self
             .recorder
-            .begin(&caller, Verb::TestCall, &format!("{number} {target}"), why)
+            .begin(&caller, Verb::TestCall, subject.trim_end(), why)
             .await?;
         let test = Test {
             to: known,
@@ -329,7 +344,7 @@ impl Telephony {
         if secret.is_empty() || secret.len() > LONGEST_SECRET || secret.chars().any(char::is_control) {
             return Err(Failure::new(
                 FailureKind::Invalid,
-                "Passordet må ha fra 1 til 256 tegn, uten linjeskift",
+                "Hemmeligheten må ha fra 1 til 256 tegn, uten linjeskift",
                 "The secret must have 1 to 256 characters, without line breaks",
             ));
         }

@@ -81,16 +81,26 @@ struct Shared {
 }
 
 impl Store {
-    /// Opens the records in a folder, and gives the number before that of the first call.
+    /// Opens the records in a folder, and gives the number before that of the first call. A disk that takes nothing keeps
+    /// nobody from calling: it is tried again.
     pub fn open(folder: &Path) -> Result<(Self, u64)> {
-        fs::create_dir_all(folder).map_err(|source| fault(folder, "made", source))?;
-        let first = reserve(folder)?;
+        let first = first(folder);
+        let reserved = fs::create_dir_all(folder).and_then(|()| put_next(folder, first + BLOCK));
+        let trouble = reserved.err().map(|error| error.to_string());
+        if let Some(error) = &trouble {
+            eprintln!("records of calls cannot be written: {error}; they wait in memory");
+        }
         let (wake, woken) = channel();
-        let shared = Arc::new(Mutex::new(Shared::default()));
+        let reserved = trouble.is_none();
+        let shared = Arc::new(Mutex::new(Shared {
+            trouble,
+            ..Shared::default()
+        }));
         let writer = Writer {
             folder: folder.into(),
             shared: Arc::clone(&shared),
             last: first,
+            reserved,
         };
         let thread = std::thread::Builder::new()
             .name("records".into())
@@ -196,16 +206,17 @@ fn name(folder: &Path, place: usize) -> PathBuf {
     }
 }
 
-/// Takes the next block of numbers, and says which number came before it.
-fn reserve(folder: &Path) -> Result<u64> {
-    let path = folder.join(NEXT);
-    let first = match fs::read_to_string(&path) {
-        Ok(text) => text.trim().parse().unwrap_or(0),
-        Err(error) if error.kind() == ErrorKind::NotFound => 0,
-        Err(source) => return Err(fault(&path, "read", source)),
-    };
-    put_next(folder, first + BLOCK).map_err(|source| fault(&path, "written", source))?;
-    Ok(first)
+/// The number before the next block; where it cannot be read, that of the newest record.
+fn first(folder: &Path) -> u64 {
+    let kept = fs::read_to_string(folder.join(NEXT)).ok();
+    let kept = kept.and_then(|text| text.trim().parse().ok());
+    kept.unwrap_or_else(|| {
+        let reader = Reader {
+            folder: folder.into(),
+            waiting: Vec::new(),
+        };
+        reader.read(0, 1).first().map_or(0, |stored| stored.record.call)
+    })
 }
 
 fn put_next(folder: &Path, next: u64) -> std::io::Result<()> {
@@ -222,6 +233,8 @@ struct Writer {
     shared: Arc<Mutex<Shared>>,
     /// The block in use began after this number.
     last: u64,
+    /// It is taken on disk.
+    reserved: bool,
 }
 
 impl Writer {
@@ -239,7 +252,7 @@ impl Writer {
 
     fn write_waiting(&mut self) {
         let waiting: Vec<Stored> = lock(&self.shared).waiting.iter().cloned().collect();
-        if waiting.is_empty() {
+        if waiting.is_empty() && self.reserved {
             return;
         }
         match self.write(&waiting) {
@@ -262,6 +275,11 @@ impl Writer {
     }
 
     fn write(&mut self, waiting: &[Stored]) -> std::io::Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        if !self.reserved {
+            put_next(&self.folder, self.last + BLOCK)?;
+            self.reserved = true;
+        }
         let path = name(&self.folder, 0);
         let length = fs::metadata(&path).map_or(0, |about| about.len());
         if length >= FULL {
@@ -384,6 +402,39 @@ mod tests {
         assert!(fs::metadata(&path).unwrap().len() < 1000);
         let (store, _) = Store::open(folder.path()).unwrap();
         assert_eq!(numbers(&store.reader().read(0, 10)), [2, 1]);
+    }
+
+    #[test]
+    fn a_disk_that_is_full_at_the_start_keeps_nobody_from_calling() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, first) = Store::open(folder.path()).unwrap();
+        store.put(stored(first + 1));
+        drop(store);
+        // A folder where the file should be.
+        let next = folder.path().join("next-call.part");
+        fs::create_dir(&next).unwrap();
+        let (store, first) = Store::open(folder.path()).unwrap();
+        assert!(store.trouble().is_some());
+        store.put(stored(first + 1));
+        fs::remove_dir(&next).unwrap();
+        store.put(stored(first + 2));
+        while store.trouble().is_some() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        drop(store);
+        let (store, next) = Store::open(folder.path()).unwrap();
+        assert!(next > first + 2, "numbers go on");
+        assert_eq!(numbers(&store.reader().read(0, 2)), [first + 2, first + 1]);
+    }
+
+    #[test]
+    fn numbers_go_on_after_the_newest_record_where_it_is_not_known_which_come_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(folder.path()).unwrap();
+        store.put(stored(7));
+        drop(store);
+        fs::write(folder.path().join(NEXT), "").unwrap();
+        assert_eq!(Store::open(folder.path()).unwrap().1, 7);
     }
 
     #[test]

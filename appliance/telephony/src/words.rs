@@ -8,7 +8,7 @@ use varde_site::Text;
 fn place_nb(place: &str) -> String {
     match place.split_once(' ') {
         Some(("line", name)) => format!("linjen {name}"),
-        Some(("trunk", name)) => format!("sambandet {name}"),
+        Some(("trunk", name)) => format!("trunken {name}"),
         Some(("extension", number)) => format!("telefonen {number}"),
         _ => place.into(),
     }
@@ -74,10 +74,7 @@ pub fn notice(notice: &Notice) -> Text {
             format!("Emergency call {call} did not get through: {}", cause.name()),
         ),
         Notice::GivenUp { leg, place } => Text::new(
-            format!(
-                "Samtaleben {leg} på {} svarte ikke på nedkoblingen",
-                place_nb(place)
-            ),
+            format!("Etappen {leg} på {} svarte ikke på nedkoblingen", place_nb(place)),
             format!("Leg {leg} on {place} did not answer its release"),
         ),
         Notice::Place { place, usable: true } => Text::new(

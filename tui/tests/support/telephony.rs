@@ -95,8 +95,6 @@ pub fn trunks() -> Vec<TrunkStatus> {
         since: NOW - 300 * MINUTE,
         calls: 2,
         most_calls: 30,
-        registered_until: NOW + 20 * MINUTE,
-        answered_in: 14,
         credential: true,
     }]
 }
@@ -110,7 +108,6 @@ pub fn extensions() -> Vec<ExtensionStatus> {
             place: place.into(),
             reachable,
             contact: String::new(),
-            registered_until: 0,
             calls: 0,
             forwarded: forwarded.into(),
             credential,

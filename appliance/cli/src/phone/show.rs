@@ -137,21 +137,13 @@ pub fn trunks(trunks: &[TrunkStatus], output: &Output) -> String {
                 health(trunk.state, output.language).to_owned(),
                 format!("{}/{}", trunk.calls, trunk.most_calls),
                 format!("{}:{}", trunk.transport, trunk.address),
-                moment(trunk.registered_until),
                 why.to_owned(),
             ]
         })
         .collect();
     let heads = match output.language {
-        Language::Nb => [
-            "NAVN",
-            "TILSTAND",
-            "I BRUK",
-            "ADRESSE",
-            "REGISTRERT TIL",
-            "HVORFOR",
-        ],
-        Language::En => ["NAME", "STATE", "IN USE", "ADDRESS", "REGISTERED UNTIL", "WHY"],
+        Language::Nb => ["NAVN", "TILSTAND", "I BRUK", "ADRESSE", "HVORFOR"],
+        Language::En => ["NAME", "STATE", "IN USE", "ADDRESS", "WHY"],
     };
     table(heads, &rows)
 }

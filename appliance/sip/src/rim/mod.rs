@@ -18,6 +18,7 @@ use std::time::Duration;
 use tokio::io::ReadBuf;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
 
 use crate::agent::Agent;
@@ -48,6 +49,8 @@ pub struct Sip {
     tls: Option<Ends>,
     arrivals: mpsc::Receiver<Arrival>,
     door: Arc<Door>,
+    /// Those that take connections.
+    porters: Vec<JoinHandle<()>>,
     sleep: Pin<Box<Sleep>>,
     buffer: Vec<u8>,
 }
@@ -92,9 +95,8 @@ impl Sip {
             };
             bound.push((listener.transport, address));
         }
-        for (socket, address, ends) in streams {
-            tokio::spawn(Arc::clone(&door).accept(socket, address, ends));
-        }
+        let porter = |(socket, address, ends)| tokio::spawn(Arc::clone(&door).accept(socket, address, ends));
+        let porters = streams.into_iter().map(porter).collect();
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|error| Error::Random(error.to_string()))?;
         let addresses: Vec<SocketAddr> = bound.iter().map(|(_, address)| *address).collect();
@@ -108,11 +110,21 @@ impl Sip {
             tls,
             arrivals,
             door,
+            porters,
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             buffer: vec![0; MAX_MESSAGE],
         };
         sip.configure(directory);
         Ok(sip)
+    }
+
+    /// Stops listening, without a word to anybody. Afterwards the addresses are free.
+    pub async fn close(self) {
+        drop(self.arrivals);
+        for porter in self.porters {
+            // One that panicked has said so itself.
+            let _ = porter.await;
+        }
     }
 
     /// Where each listener of the setup listens, in its order.

@@ -13,6 +13,7 @@ use varde_bus::telephony::{NAME, PATH};
 use varde_bus::{Failure, FailureKind, next};
 use varde_site::Store;
 use varde_telephony::bridge::Bridge;
+use varde_telephony::kept::Kept;
 use varde_telephony::service::{Handle, Telephony, publish};
 use zbus::Connection;
 
@@ -20,6 +21,8 @@ const SITE: &str = "/var/lib/varde/site";
 const FOLDER: &str = "/var/lib/varde/telephony";
 /// A third of what the unit allows before it takes the service for dead.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+/// How soon a generation that could not be read is tried again.
+const RETRY: Duration = Duration::from_secs(10);
 /// How long calls may take to be released when the service ends.
 const RELEASES: Duration = Duration::from_secs(2);
 
@@ -34,28 +37,45 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Has the bridge use what the active generation declares; where that cannot be read, nothing changes.
-async fn follow(bridge: &Handle) -> Result<(), Failure> {
+/// Has the bridge use what the active generation declares. False: it cannot be read, and nothing changes.
+async fn follow(bridge: &Handle) -> Result<bool, Failure> {
     let active = match Store::open(SITE).active() {
         Ok(active) => active,
         Err(error) => {
             eprintln!("the active generation cannot be read: {error}; telephony stays as it is");
-            return Ok(());
+            let why = error.to_string();
+            let kept = Kept::read(Path::new(FOLDER));
+            bridge
+                .with(move |bridge| bridge.cannot_follow(&why, kept))
+                .await?;
+            return Ok(false);
         }
     };
-    let (telephony, zone, generation) = match active {
-        Some(active) => (
-            active.site.telephony.clone(),
-            active.site.site.timezone.clone(),
-            active.record.number,
-        ),
-        None => (None, String::from("UTC"), 0),
+    let active = match active {
+        Some(active) => Kept {
+            telephony: active.site.telephony.clone(),
+            zone: active.site.site.timezone.clone(),
+            generation: active.record.number,
+        },
+        None => Kept {
+            telephony: None,
+            zone: "UTC".into(),
+            generation: 0,
+        },
     };
     // The reader of site.toml has taken it before.
-    let zone = TimeZone::get(&zone).unwrap_or(TimeZone::UTC);
+    let zone = TimeZone::get(&active.zone).unwrap_or(TimeZone::UTC);
+    let (telephony, generation) = (active.telephony.clone(), active.generation);
     bridge
         .with(move |bridge| bridge.follow(telephony, &zone, generation))
-        .await
+        .await?;
+    // Calls do not wait for the disk.
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = active.write(Path::new(FOLDER)) {
+            eprintln!("what is in use cannot be kept for the next start: {error}");
+        }
+    });
+    Ok(true)
 }
 
 async fn serve() -> Result<(), Failure> {
@@ -71,7 +91,7 @@ async fn serve() -> Result<(), Failure> {
     let recorder = Recorder::new(&connection).await?;
     // Listened to before the first reading, so that no generation falls between.
     let mut activations = SiteProxy::new(&connection).await?.receive_activated().await?;
-    follow(&handle).await?;
+    let mut read = follow(&handle).await?;
     let interface = Telephony::new(handle.clone(), recorder);
     connection.object_server().at(PATH, interface).await?;
     connection.request_name(NAME).await?;
@@ -80,10 +100,15 @@ async fn serve() -> Result<(), Failure> {
     let mut terminate =
         signal(SignalKind::terminate()).map_err(|error| Failure::from(zbus::Error::from(error)))?;
     let following = async {
-        while next(&mut activations).await.is_some() {
-            follow(&handle).await?;
+        loop {
+            tokio::select! {
+                activated = next(&mut activations) => if activated.is_none() {
+                    return Ok::<(), Failure>(());
+                },
+                () = tokio::time::sleep(RETRY), if !read => {}
+            }
+            read = follow(&handle).await?;
         }
-        Ok::<(), Failure>(())
     };
     // Only a bridge that still answers keeps the service alive.
     let alive = async {

@@ -5,3 +5,4 @@ mod isdn;
 mod phone;
 mod rig;
 mod sip;
+mod status;
