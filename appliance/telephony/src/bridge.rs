@@ -98,6 +98,8 @@ pub struct Bridge {
     pub(crate) contacts: BTreeMap<PlaceName, String>,
     /// Since when trunks are as they are.
     trunks_since: BTreeMap<PlaceName, i64>,
+    /// Why trunks are down.
+    pub(crate) trunk_troubles: BTreeMap<PlaceName, varde_sip::TrunkTrouble>,
     begun: i64,
     /// B channels that legs have had.
     channels: BTreeMap<LegId, u8>,
@@ -129,6 +131,7 @@ impl Bridge {
             sound: Sound::default(),
             contacts: BTreeMap::new(),
             trunks_since: BTreeMap::new(),
+            trunk_troubles: BTreeMap::new(),
             begun: Timestamp::now().as_millisecond(),
             channels: BTreeMap::new(),
             tests: TestCalls::default(),
@@ -438,11 +441,13 @@ impl Bridge {
                 }
                 self.changed.extensions = true;
             }
-            GateEvent::Trunk(place, up) => {
-                if up {
-                    self.exchange.answered_place(now, &place);
-                } else {
+            GateEvent::Trunk(place, trouble) => {
+                if let Some(trouble) = trouble {
                     self.exchange.lost_place(now, &place);
+                    self.trunk_troubles.insert(place.clone(), trouble);
+                } else {
+                    self.exchange.answered_place(now, &place);
+                    self.trunk_troubles.remove(&place);
                 }
                 self.trunks_since.insert(place, now.wall.as_millisecond());
                 self.changed.trunks = true;
@@ -641,10 +646,11 @@ impl Bridge {
         self.changed.status = true;
     }
 
-    /// What was said within the last hour, newest first.
-    pub(crate) fn said_lately(&self) -> impl Iterator<Item = &Text> {
+    /// What was said within the last hour, newest first: of what strangers try, or of all else.
+    pub(crate) fn said_lately(&self, of_strangers: bool) -> impl Iterator<Item = &Text> {
         let now = self.clock();
-        let lately = move |said: &&Said| now.saturating_sub(said.at) < SAID_FOR;
+        let lately =
+            move |said: &&Said| said.of_strangers == of_strangers && now.saturating_sub(said.at) < SAID_FOR;
         self.said.iter().rev().filter(lately).map(|said| &said.text)
     }
 

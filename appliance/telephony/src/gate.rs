@@ -11,7 +11,8 @@ use varde_exchange::{Action, Calling, LegId, PlaceName, Setup, Signal, canonical
 use varde_rtp::sdp::{self, Direction, Local};
 use varde_rtp::{Endpoint, Happened, Media};
 use varde_sip::{
-    Command, Diversion, Ended, Event, Flow, Identity, Incoming, Outgoing, Party, Sip, Tapped, Why,
+    Command, Diversion, Ended, Event, Flow, Identity, Incoming, Outgoing, Party, Sip, Tapped, TrunkTrouble,
+    Why,
 };
 use varde_site::{ExtensionPlace, Telephony, Trunk};
 
@@ -36,7 +37,8 @@ pub enum GateEvent {
     Says(LegId, Signal),
     /// A phone has registered, from that address, or is gone.
     Phone(PlaceName, Option<String>),
-    Trunk(PlaceName, bool),
+    /// A trunk is up, or down for a reason.
+    Trunk(PlaceName, Option<TrunkTrouble>),
     /// What strangers try.
     Alarm(varde_sip::Alarm),
     /// A message of a leg, for the flight recorder.
@@ -216,10 +218,10 @@ impl Gate {
             Event::OfferAnswered { .. } | Event::OfferRefused { .. } | Event::Unregistered { .. } => {
                 GateEvent::Nothing
             }
-            Event::TrunkUp { trunk } => GateEvent::Trunk(trunk_place(&trunk), true),
+            Event::TrunkUp { trunk } => GateEvent::Trunk(trunk_place(&trunk), None),
             Event::TrunkDown { trunk, why } => {
                 eprintln!("trunk {trunk}: {why}");
-                GateEvent::Trunk(trunk_place(&trunk), false)
+                GateEvent::Trunk(trunk_place(&trunk), Some(why))
             }
             Event::Alarm(alarm) => GateEvent::Alarm(alarm),
         }

@@ -13,6 +13,10 @@ use crate::bridge::Bridge;
 use crate::plan::{extension_place, line_place, trunk_place};
 use crate::secrets::Of;
 use crate::store::{Rim, Stored};
+use crate::words;
+
+/// How much of what strangers try is told among the troubles.
+const MOST_OF_STRANGERS: usize = 2;
 
 fn millis(at: Option<Timestamp>) -> i64 {
     at.map_or(0, Timestamp::as_millisecond)
@@ -54,7 +58,7 @@ impl Bridge {
                 "The last test of the emergency route failed. Look at the calls that it made, and test again",
             ));
         }
-        for text in self.said_lately() {
+        for text in self.said_lately(false) {
             if !troubles.contains(text) {
                 troubles.push(text.clone());
             }
@@ -75,6 +79,8 @@ impl Bridge {
                 format!("The records of calls cannot be written: {why}. {lost} of them are lost. Free space on the disk"),
             ));
         }
+        // As often as they like, and so never in the way of anything else.
+        troubles.extend(self.said_lately(true).take(MOST_OF_STRANGERS).cloned());
         troubles
     }
 
@@ -159,16 +165,7 @@ impl Bridge {
             } else if up && self.exchange.standing(&place) != Standing::Down {
                 (Health::Up, Text::default())
             } else {
-                let reason = Text::new(
-                    format!(
-                        "Trunken {name}: {} svarer ikke. Samtalene går andre veier",
-                        trunk.host
-                    ),
-                    format!(
-                        "Trunk {name}: {} does not answer. Calls go other ways",
-                        trunk.host
-                    ),
-                );
+                let reason = words::trunk(name, &trunk.host, self.trunk_troubles.get(&place));
                 (Health::Down, reason)
             };
             TrunkStatus {

@@ -1,7 +1,7 @@
 //! What the bridge tells operators, in both languages.
 
 use varde_exchange::Notice;
-use varde_sip::{Alarm, Party};
+use varde_sip::{Alarm, Party, TrunkTrouble};
 use varde_site::Text;
 
 /// A place as operators in Norway call it.
@@ -12,6 +12,35 @@ fn place_nb(place: &str) -> String {
         Some(("extension", number)) => format!("telefonen {number}"),
         _ => place.into(),
     }
+}
+
+/// Why a trunk is down.
+pub fn trunk(name: &str, host: &str, trouble: Option<&TrunkTrouble>) -> Text {
+    let (nb, en) = match trouble {
+        None | Some(TrunkTrouble::Silent) => {
+            (format!("{host} svarer ikke"), format!("{host} does not answer"))
+        }
+        Some(TrunkTrouble::NoAddress) => (
+            format!("{host} har ingen adresse. Sjekk navnet, eller skriv en IPv4-adresse"),
+            format!("{host} has no address. Check the name, or write an IPv4 address"),
+        ),
+        Some(TrunkTrouble::Refuses(status)) => (
+            format!("{host} avviser med SIP-status {status}"),
+            format!("{host} refuses with SIP status {status}"),
+        ),
+        Some(TrunkTrouble::RegistrationRefused(status)) => (
+            format!("{host} avviser kontoen med SIP-status {status}. Sjekk user, domain og hemmeligheten"),
+            format!("{host} refuses the account with SIP status {status}. Check user, domain and the secret"),
+        ),
+        Some(TrunkTrouble::NoListener) => (
+            "listen har ikke det transport sier".into(),
+            "listen does not have what transport says".into(),
+        ),
+    };
+    Text::new(
+        format!("Trunken {name}: {nb}. Samtalene går andre veier"),
+        format!("Trunk {name}: {en}. Calls go other ways"),
+    )
 }
 
 /// What strangers try.

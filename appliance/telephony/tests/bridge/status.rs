@@ -1,19 +1,27 @@
 //! What operators are told.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::net::UdpSocket;
 use varde_exchange::Test;
+use varde_sip::message::Message;
 use varde_site::Text;
 use varde_telephony::bridge::Bridge;
 use varde_telephony::directory::directory;
 use varde_telephony::kept::Kept;
-use varde_telephony::secrets::Secrets;
+use varde_telephony::secrets::{Of, Secrets};
+use varde_telephony_lab::PATIENCE;
 
 use crate::rig::{Rig, free, telephony};
 
 /// One trunk that we log in to, and nothing else.
 fn one_trunk(more: &str) -> String {
-    let (sip, trunk) = (free(), free());
+    one_trunk_at(free(), more)
+}
+
+fn one_trunk_at(trunk: SocketAddr, more: &str) -> String {
+    let sip = free();
     format!(
         r#"
 [telephony]
@@ -48,6 +56,31 @@ async fn a_trunk_without_its_secret_says_by_which_command_it_is_given() {
     assert!(said.en.contains("varde phone credential operator"), "{}", said.en);
     assert!(said.nb.starts_with("Trunken operator"), "{}", said.nb);
     assert!(said.nb.contains("varde phone credential operator"), "{}", said.nb);
+}
+
+#[tokio::test]
+async fn a_trunk_that_refuses_the_account_says_so() {
+    let trunk = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let rig = Rig::start(telephony(&one_trunk_at(trunk.local_addr().unwrap(), ""))).await;
+    rig.listens().await;
+    assert!(
+        rig.with(|bridge| bridge.set_secret(Of::Trunk("operator"), "feil").is_ok())
+            .await
+    );
+    let refuses = async {
+        let mut space = [0; 4096];
+        loop {
+            let (length, from) = trunk.recv_from(&mut space).await.unwrap();
+            let request = Message::parse(&space[..length]).unwrap();
+            let response = Message::response(&request, 403, "Forbidden").to_bytes();
+            trunk.send_to(&response, from).await.unwrap();
+            let said = rig.with(|bridge| bridge.trunks()[0].reason.en.clone()).await;
+            if said.contains("refuses the account with SIP status 403") {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, refuses).await.unwrap();
 }
 
 #[tokio::test]
