@@ -186,7 +186,13 @@ impl Bridge {
             return;
         };
         match Gate::start(&telephony, &self.secrets).await {
-            Ok(gate) => self.gate = Some(gate),
+            Ok((gate, trouble)) => {
+                if let Some(trouble) = &trouble {
+                    eprintln!("{}", trouble.en);
+                }
+                self.gate = Some(gate);
+                self.gate_trouble = trouble;
+            }
             Err(error) => {
                 eprintln!("{}", error.text().en);
                 self.gate_trouble = Some(error.text());

@@ -13,6 +13,8 @@ use crate::secrets::{Of, Secrets};
 const CONTACTS: usize = 4;
 /// Legs beyond those of all calls.
 const SPARE: usize = 100;
+/// How long a phone is registered at most: after a restart of the service it can be called when it registers again.
+const REGISTERED: Duration = Duration::from_mins(10);
 /// How long we are registered with a trunk.
 const REGISTRATION: Duration = Duration::from_mins(10);
 
@@ -60,6 +62,7 @@ pub fn directory(telephony: &Telephony, secrets: &Secrets) -> Directory {
         limits: Limits {
             // Two for each call, and what the exchange has still to turn away: it is the one that counts.
             max_legs: usize::try_from(telephony.calls).unwrap_or(usize::MAX) * 2 + SPARE,
+            register_max: REGISTERED,
             ..Limits::default()
         },
         emergency: telephony.emergency.numbers.clone(),

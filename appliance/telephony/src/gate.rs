@@ -14,10 +14,11 @@ use varde_sip::{
     Command, Diversion, Ended, Event, Flow, Identity, Incoming, Outgoing, Party, Sip, Tapped, TrunkTrouble,
     Why,
 };
-use varde_site::{ExtensionPlace, Telephony, Trunk};
+use varde_site::{ExtensionPlace, Telephony, Text, Trunk};
 
 use crate::directory::directory;
 use crate::plan::{extension_place, trunk_place};
+use crate::secrets::Secrets;
 use crate::store::Rim;
 use crate::{Error, Result};
 
@@ -100,8 +101,9 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Listens where the site says.
-    pub async fn start(telephony: &Telephony, secrets: &crate::secrets::Secrets) -> Result<Self> {
+    /// Listens where the site says. A certificate that cannot be used takes TLS away and nothing else: the trouble is given
+    /// with what listens.
+    pub async fn start(telephony: &Telephony, secrets: &Secrets) -> Result<(Self, Option<Text>)> {
         let address = telephony
             .listen
             .first()
@@ -111,23 +113,20 @@ impl Gate {
             ports: telephony.rtp_ports.0..=telephony.rtp_ports.1,
         };
         let (media, happened) = Media::start(&config).map_err(Error::Media)?;
-        let listeners = telephony.listen.iter().map(|listen| varde_sip::Listener {
-            transport: transport(listen.transport),
-            address: SocketAddr::from((listen.address, listen.port)),
-            advertised: None,
-        });
-        let setup = varde_sip::Setup {
-            listeners: listeners.collect(),
-            tls: crate::directory::tls(telephony, secrets)?,
-            realm: telephony.domain.clone(),
-            product: "Varde".into(),
-            tap: true,
-            timers: varde_sip::Timers::default(),
+        let certified = match crate::directory::tls(telephony, secrets) {
+            Ok(tls) => listen(telephony, secrets, tls).await,
+            Err(error) => Err(error),
         };
-        let sip = Sip::start(setup, directory(telephony, secrets))
-            .await
-            .map_err(Error::Sip)?;
-        Ok(Self {
+        let mut listens = telephony.listen.iter();
+        let others = listens.any(|listen| listen.transport != varde_site::Transport::Tls);
+        let (sip, trouble) = match certified {
+            Ok(sip) => (sip, None),
+            Err(error @ (Error::File { .. } | Error::Sip(varde_sip::Error::Certificate(_)))) if others => {
+                (listen(telephony, secrets, None).await?, Some(without_tls(&error)))
+            }
+            Err(error) => return Err(error),
+        };
+        let gate = Self {
             sip,
             media,
             happened,
@@ -139,11 +138,12 @@ impl Gate {
             telephony: telephony.clone(),
             // Seconds since 1970: no session of before our start has it.
             next_session: u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(1) << 16,
-        })
+        };
+        Ok((gate, trouble))
     }
 
     /// Who may register and which trunks there are, from now on. Where is listened stays as it is.
-    pub fn follow(&mut self, telephony: &Telephony, secrets: &crate::secrets::Secrets) {
+    pub fn follow(&mut self, telephony: &Telephony, secrets: &Secrets) {
         self.telephony = telephony.clone();
         self.sip.configure(directory(telephony, secrets));
     }
@@ -577,6 +577,41 @@ impl Gate {
     pub fn is_one_way(&self, leg: LegId) -> bool {
         self.legs.get(&leg).is_some_and(|leg| leg.one_way)
     }
+}
+
+/// Listens to SIP; without a certificate, not by TLS.
+async fn listen(telephony: &Telephony, secrets: &Secrets, tls: Option<varde_sip::Tls>) -> Result<Sip> {
+    let listeners = telephony.listen.iter().map(|listen| varde_sip::Listener {
+        transport: transport(listen.transport),
+        address: SocketAddr::from((listen.address, listen.port)),
+        advertised: None,
+    });
+    let possible =
+        |listener: &varde_sip::Listener| tls.is_some() || listener.transport != varde_sip::Transport::Tls;
+    let setup = varde_sip::Setup {
+        listeners: listeners.filter(possible).collect(),
+        tls,
+        realm: telephony.domain.clone(),
+        product: "Varde".into(),
+        tap: true,
+        timers: varde_sip::Timers::default(),
+    };
+    let started = Sip::start(setup, directory(telephony, secrets)).await;
+    started.map_err(Error::Sip)
+}
+
+fn without_tls(error: &Error) -> Text {
+    let why = error.text();
+    Text::new(
+        format!(
+            "SIP lytter uten TLS. {}. Rett det, og start telefonitjenesten på nytt",
+            why.nb
+        ),
+        format!(
+            "SIP is listened to without TLS. {}. Mend it, and restart the telephony service",
+            why.en
+        ),
+    )
 }
 
 fn new_leg(sip: varde_sip::LegId, endpoint: Endpoint, incoming: bool, session: u64) -> GateLeg {

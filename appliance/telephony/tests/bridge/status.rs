@@ -21,12 +21,12 @@ fn one_trunk(more: &str) -> String {
 }
 
 fn one_trunk_at(trunk: SocketAddr, more: &str) -> String {
-    let sip = free();
+    let (sip, tls) = (free(), free());
     format!(
         r#"
 [telephony]
 domain = "telefoni.fylke.no"
-listen = ["udp:{sip}"]
+listen = ["udp:{sip}", "tls:{tls}"]
 {more}
 [telephony.emergency]
 to = ["operator"]
@@ -81,6 +81,24 @@ async fn a_trunk_that_refuses_the_account_says_so() {
         }
     };
     tokio::time::timeout(PATIENCE, refuses).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_certificate_that_cannot_be_used_takes_tls_away_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("secrets")).unwrap();
+    for name in ["tls.crt", "tls.key"] {
+        std::fs::write(folder.path().join("secrets").join(name), "no PEM").unwrap();
+    }
+    let mut bridge = Bridge::new(folder.path()).unwrap();
+    bridge.follow(Some(telephony(&one_trunk(""))), &jiff::tz::TimeZone::UTC, 1);
+    bridge.listen().await;
+    assert!(bridge.listens());
+    let told = bridge.status().troubles;
+    assert!(
+        told.iter().any(|text| text.en.contains("without TLS")),
+        "{told:?}"
+    );
 }
 
 #[tokio::test]
