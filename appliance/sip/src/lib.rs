@@ -16,7 +16,8 @@
 //! what is remembered of strangers have limits, and each wait has an end: 64 T1 for an answer, the ringing time for a
 //! person, the session timer for a peer that has gone.
 //!
-//! **What it leaves out.** Transfer (REFER), presence and messages are refused with 405, bodies of several parts with 415.
+//! **What it leaves out.** Transfer (REFER), presence and messages are refused with 405. Of a body of several parts only the
+//! session description is read.
 //! No SRV records, strict routing, Path or mutual TLS; requests too large for UDP are not moved to TCP. No SHA-512-256.
 //!
 //! **The standards.** RFC 3261 and 6026 (transactions, dialogs, registrar), 8760 (digests), 3262 (100rel), 3311 (UPDATE),

@@ -4,6 +4,7 @@
 //! lenient where it harms nobody (line ends, folded lines, compact names, text that is not UTF-8).
 
 mod address;
+mod multipart;
 mod parse;
 mod write;
 
@@ -238,14 +239,18 @@ impl Message {
         Via::parse(top)
     }
 
-    /// The body as text, if it is a session description.
+    /// The session description: the body as text, or that of several parts which is one.
     pub fn sdp(&self) -> Option<String> {
         if self.body.is_empty() {
             return None;
         }
         let kind = self.header("Content-Type").unwrap_or_default();
-        let kind = kind.split(';').next().unwrap_or_default().trim();
-        if !kind.eq_ignore_ascii_case("application/sdp") {
+        let (kind, params) = kind.split_once(';').unwrap_or((kind, ""));
+        let kind = kind.trim().to_ascii_lowercase();
+        if kind.starts_with("multipart/") {
+            return multipart::sdp(params, &self.body);
+        }
+        if kind != "application/sdp" {
             return None;
         }
         String::from_utf8(self.body.clone()).ok()

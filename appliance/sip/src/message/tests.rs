@@ -42,6 +42,26 @@ fn a_message_with_compact_names_folded_lines_and_lists_is_read() {
 }
 
 #[test]
+fn a_session_description_is_found_beside_the_place_of_who_calls_for_help() {
+    let parts = |kind: &str, body: &str| {
+        Message::request(Method::Invite, "sip:112@h")
+            .with_body(kind, body)
+            .sdp()
+    };
+    let body = "preamble\r\n--b1\r\nContent-Type: application/pidf+xml\r\n\r\n<presence/>\r\n--b1\r\n\
+                content-type: application/SDP; charset=utf-8\r\n\r\nv=0\r\ns=-\r\n--b1--\r\n";
+    for kind in ["multipart/mixed;boundary=b1", "Multipart/Mixed; boundary=\"b1\""] {
+        assert_eq!(parts(kind, body).as_deref(), Some("v=0\r\ns=-\r\n"));
+    }
+    assert_eq!(parts("multipart/mixed;boundary=b", body), None);
+    assert_eq!(parts("multipart/mixed", body), None);
+    let cut = body.split("--b1--").next().unwrap();
+    assert_eq!(parts("multipart/mixed;boundary=b1", cut), None, "it has no end");
+    let other = body.replace("SDP", "json");
+    assert_eq!(parts("multipart/mixed;boundary=b1", &other), None);
+}
+
+#[test]
 fn what_is_written_is_read_as_the_same() {
     let message = parse(INVITE).unwrap();
     let again = Message::parse(&message.to_bytes()).unwrap();
