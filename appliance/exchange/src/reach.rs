@@ -148,10 +148,12 @@ impl Exchange {
         );
         call.legs.push(leg);
         // Where nothing else is left, giving up early helps nobody.
-        let response = if call.emergency && !call.hops.is_empty() {
-            self.terms.emergency_response
-        } else {
-            self.terms.response
+        let place = call.plan.places.get(&hop.place);
+        let is_line = place.is_some_and(|place| place.channels.is_some());
+        let response = match (call.emergency && !call.hops.is_empty(), is_line) {
+            (true, true) => self.terms.emergency_response,
+            (true, false) => self.terms.emergency_ringing,
+            (false, _) => self.terms.response,
         };
         call.deadline = Some(now.clock + response);
         tried(call, &hop, None);

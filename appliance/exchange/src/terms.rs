@@ -12,9 +12,12 @@ pub struct Terms {
     pub first_digit: Duration,
     /// A place that is called until it says anything: 20 s, then the next one is tried.
     pub response: Duration,
-    /// The same of an emergency call, where there is another place to try: 10 s. What is dead is known sooner, by SIP's
-    /// first answer and ISDN's T303 of 4 s; this is for a trunk that takes the call and then is slow to ring, as is common.
+    /// The same of an emergency call, where there is another place to try: 5 s on a line, which says at once that it has
+    /// taken the call.
     pub emergency_response: Duration,
+    /// 10 s on a trunk: one that says nothing at all ends its leg itself after 4 s, and one that has taken the call is
+    /// commonly slow to ring.
+    pub emergency_ringing: Duration,
     /// A place that has said something until it rings: 120 s (T310).
     pub alert: Duration,
     /// Ringing until an answer: 180 s (T301).
@@ -33,7 +36,8 @@ impl Default for Terms {
             digit: Duration::from_secs(6),
             first_digit: Duration::from_secs(15),
             response: Duration::from_secs(20),
-            emergency_response: Duration::from_secs(10),
+            emergency_response: Duration::from_secs(5),
+            emergency_ringing: Duration::from_secs(10),
             alert: Duration::from_mins(2),
             answer: Duration::from_mins(3),
             release: Duration::from_secs(90),

@@ -134,7 +134,7 @@ fn every_target_is_tried_whatever_the_cause_and_those_that_are_down_last() {
 }
 
 #[test]
-fn a_target_that_says_nothing_for_10_s_is_left_and_the_last_one_is_waited_for() {
+fn a_target_that_says_nothing_is_left_a_line_sooner_than_a_trunk_and_the_last_one_is_waited_for() {
     let mut rig = Rig::new(site());
     let caller = rig.call("phone-200", "200", "112");
     let (first, ..) = rig.called();
@@ -142,10 +142,19 @@ fn a_target_that_says_nothing_for_10_s_is_left_and_the_last_one_is_waited_for() 
     rig.released(first);
     let (last, place, _) = rig.called();
     assert_eq!(&*place, "two");
-    rig.pass(Terms::default().emergency_response);
+    rig.pass(Terms::default().emergency_ringing);
     assert_eq!(rig.asked(last), [], "nobody else could be tried");
     rig.answer(last);
     assert!(matches!(rig.asked(caller).last(), Some(Action::Answer { .. })));
+    let mut plan = site();
+    plan.emergency.places.reverse();
+    let mut rig = Rig::new(plan);
+    rig.call("phone-200", "200", "112");
+    assert_eq!(&*rig.called().1, "two");
+    rig.pass(Terms::default().emergency_response);
+    assert!(rig.nobody_is_called(), "a trunk has longer");
+    rig.pass(Duration::from_secs(5));
+    assert_eq!(&*rig.called().1, "one");
 }
 
 /// A channel that is blocked counts as free here, and the other end of a trunk may have fewer than we think.
