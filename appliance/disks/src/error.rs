@@ -50,7 +50,7 @@ impl Error {
 
 fn disk_full() -> Text {
     Text::new(
-        "Datadisken er full. Ingenting er tapt. Frigjør plass, for eksempel ved å slå sammen øyeblikksbilder, og prøv igjen",
-        "The data disk is full. Nothing is lost. Free some space, for instance by merging snapshots, and try again",
+        "Datadisken er full. Ingenting er tapt. Frigjør plass, for eksempel ved å rulle tilbake et øyeblikksbilde, og prøv igjen",
+        "The data disk is full. Nothing is lost. Free some space, for instance by rolling a snapshot back, and try again",
     )
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::model::Chain;
 use crate::plan::{self, Below, Order, Step};
-use crate::store::{self, Lock};
+use crate::store::{self, CHAINS, Lock};
 use crate::{Base, Chains, Error, inspect, virtual_size};
 
 /// `qemu-img check` found clusters that nobody uses, and has given them back; everything else but 0 is an error
@@ -61,8 +61,11 @@ impl<'a> Executor<'a> {
         let result = self.run(&steps);
         if result.is_err() && matches!(order, Order::Take { .. }) {
             // What has begun to be made is in nobody's way, but takes space: perhaps that is what there was too little of.
-            let undo = plan::plan(&self.chains()?, &Order::Undo)?;
-            self.run(&undo)?;
+            // Where that fails too, it is undone later, and the first failure is the one that says what is wrong.
+            let _ = self
+                .chains()
+                .and_then(|chains| plan::plan(&chains, &Order::Undo))
+                .and_then(|undo| self.run(&undo));
         }
         result
     }
@@ -89,6 +92,9 @@ impl<'a> Executor<'a> {
         extra: &[&str],
         ended_well: impl Fn(&str) -> bool,
     ) -> Result<Chains, Error> {
+        if self.chains()? == Chains::default() {
+            self.has_no_overlays()?;
+        }
         let recover = plan::recover(&self.chains()?);
         self.run(&recover)?;
         let adopt = plan::adopt(&self.chains()?, self.found(disks, extra)?);
@@ -113,6 +119,24 @@ impl<'a> Executor<'a> {
             }
         }
         Ok(chains)
+    }
+
+    /// Without `chain.json` nobody knows what an overlay lies on, and the layer below it is not what the guest wrote last.
+    fn has_no_overlays(&self) -> Result<(), Error> {
+        let entries = fs::read_dir(&self.directory).map_err(Error::file("read", &self.directory))?;
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let Some(overlay) = names.into_iter().find(|name| crate::number_of(name).is_some()) else {
+            return Ok(());
+        };
+        let directory = self.directory.display();
+        Err(Error::refused(
+            format!(
+                "I {directory} ligger {overlay}, men ingen {CHAINS} som sier hva den hører til. Hent den fra en sikkerhetskopi"
+            ),
+            format!(
+                "In {directory} there is {overlay}, but no {CHAINS} that says what it belongs to. Take it from a backup"
+            ),
+        ))
     }
 
     /// Files that are no part of a chain yet, with the image below each.
@@ -358,6 +382,24 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn overlays_without_the_file_that_says_what_they_lie_on_are_not_started_from_the_layer_below() {
+        let directory = tempfile::tempdir().unwrap();
+        for file in ["system.qcow2", "system.3.qcow2"] {
+            fs::write(directory.path().join(file), "a layer").unwrap();
+        }
+        let mut tell = |_| {};
+        let mut executor = Executor::new(
+            directory.path(),
+            Path::new("/bin/true"),
+            Duration::ZERO,
+            &mut tell,
+        )
+        .unwrap();
+        let refusal = executor.make_ready(&[], &[], |_| true).unwrap_err();
+        assert!(refusal.text().en.contains("no chain.json"), "{refusal}");
+    }
 
     #[test]
     fn progress_is_read_however_it_is_cut() {

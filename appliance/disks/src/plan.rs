@@ -221,7 +221,7 @@ fn conclude(chains: &Chains, known: Option<(i64, bool)>) -> Result<Vec<Step>, Er
 
 fn undo(chains: &Chains) -> Vec<Step> {
     match &chains.work {
-        Some(Work::Make { files }) => drop_files(chains, files.clone()),
+        Some(Work::Make { files }) => remove_files(chains, files.clone()),
         Some(Work::Pivot { snapshot }) => drop_files(chains, snapshot.overlays.values().cloned().collect()),
         _ => Vec::new(),
     }
@@ -234,7 +234,15 @@ fn drop_files(chains: &Chains, files: Vec<String>) -> Vec<Step> {
     let mut dropping = done.clone();
     dropping.work = Some(Work::Drop { files: files.clone() });
     let mut steps = vec![record(&dropping)];
-    steps.extend(files.into_iter().map(|file| Step::Remove { file }));
+    steps.extend(remove_files(chains, files));
+    steps
+}
+
+/// These files are known to be needed by nothing. They go first: the disk may be so full that nothing can be written down.
+fn remove_files(chains: &Chains, files: Vec<String>) -> Vec<Step> {
+    let mut done = chains.clone();
+    done.work = None;
+    let mut steps: Vec<Step> = files.into_iter().map(|file| Step::Remove { file }).collect();
     steps.push(record(&done));
     steps
 }
@@ -348,7 +356,7 @@ pub fn recover(chains: &Chains) -> Vec<Step> {
         None => Vec::new(),
         Some(Work::Make { .. }) => undo(chains),
         Some(Work::Pivot { .. }) => conclude(chains, None).unwrap_or_default(),
-        Some(Work::Drop { files }) => drop_files(chains, files.clone()),
+        Some(Work::Drop { files }) => remove_files(chains, files.clone()),
     }
 }
 

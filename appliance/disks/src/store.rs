@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags, RenameFlags, flock, renameat_with};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
 use crate::{Chains, Error};
@@ -16,7 +16,10 @@ pub const CHAINS: &str = "chain.json";
 const LOCK: &str = "chain.lock";
 
 /// A machine with every disk and snapshot it may have comes nowhere near this.
-const LARGEST: u64 = 1 << 20;
+const LARGEST: usize = 1 << 20;
+
+/// What is written fills whole multiples of this: more than a machine with a few disks and two snapshots needs.
+const ROOM: usize = 16 << 10;
 
 /// Between two looks at a lock that somebody else holds.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -32,7 +35,7 @@ pub fn read(directory: &Path) -> Result<Chains, Error> {
         Err(errno) => return Err(Error::file("open", &path)(errno.into())),
     };
     let mut bytes = Vec::new();
-    file.take(LARGEST)
+    file.take(LARGEST as u64)
         .read_to_end(&mut bytes)
         .map_err(Error::file("read", &path))?;
     let unsound = |cause: String| {
@@ -51,18 +54,37 @@ pub fn read(directory: &Path) -> Result<Chains, Error> {
     Ok(chains)
 }
 
-/// Puts the new one in the place of the old one, both names and contents on disk before it returns.
+/// Puts the new one in the place of the old one, both names and contents on disk before it returns. What could not be
+/// read again is not written.
+///
+/// The two change places, and the next one is written over the old one, which keeps its room on the disk: on a full disk
+/// a snapshot can still be rolled back, which makes room.
 pub(crate) fn write(directory: &Path, chains: &Chains) -> Result<(), Error> {
     let path = directory.join(CHAINS);
     let new = directory.join("chain.json.new");
     let mut bytes =
         serde_json::to_vec_pretty(chains).map_err(|error| Error::file("write", &path)(error.into()))?;
-    bytes.push(b'\n');
+    bytes.resize((bytes.len() + 1).next_multiple_of(ROOM), b'\n');
+    if bytes.len() > LARGEST {
+        return Err(Error::refused(
+            format!("{} blir for stor. Gi en kortere begrunnelse", path.display()),
+            format!("{} would be too large. Give a shorter reason", path.display()),
+        ));
+    }
     let write = || -> std::io::Result<()> {
-        let mut file = File::create(&new)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&new)?;
         file.write_all(&bytes)?;
+        file.set_len(bytes.len() as u64)?;
         file.sync_all()?;
-        fs::rename(&new, &path)
+        match renameat_with(CWD, &new, CWD, &path, RenameFlags::EXCHANGE) {
+            // There is no old one yet, or a file system that cannot do this.
+            Err(Errno::NOENT | Errno::INVAL) => fs::rename(&new, &path),
+            changed => Ok(changed?),
+        }
     };
     write().map_err(Error::file("write", &path))?;
     sync(directory)
@@ -144,5 +166,59 @@ impl Lock {
         }
         fcntl_setfd(&file, FdFlags::empty()).map_err(|errno| Error::file("lock", &path)(errno.into()))?;
         Ok(Self(file))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::{Base, Chain};
+
+    fn with_base(path: &str) -> Chains {
+        let chain = Chain {
+            base: Some(Base::unhashed(path.into())),
+            layers: vec!["system.qcow2".into()],
+        };
+        Chains {
+            disks: [("system".to_owned(), chain)].into(),
+            ..Chains::default()
+        }
+    }
+
+    /// Inodes and blocks of all that lies there.
+    fn taken(directory: &Path) -> Vec<(u64, u64)> {
+        let entries = fs::read_dir(directory).unwrap();
+        let metadata = entries.map(|entry| entry.unwrap().metadata().unwrap());
+        let mut taken: Vec<_> = metadata.map(|file| (file.ino(), file.blocks())).collect();
+        taken.sort_unstable();
+        taken
+    }
+
+    #[test]
+    fn after_the_second_time_nothing_new_is_taken_of_the_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        for path in ["/a", "/b"] {
+            write(directory, &with_base(path)).unwrap();
+        }
+        let before = taken(directory);
+        let long = with_base(&"/images".repeat(500));
+        write(directory, &long).unwrap();
+        assert_eq!(read(directory).unwrap(), long);
+        assert_eq!(taken(directory), before);
+        write(directory, &with_base("/c")).unwrap();
+        assert_eq!(read(directory).unwrap(), with_base("/c"));
+        assert_eq!(taken(directory), before);
+    }
+
+    #[test]
+    fn what_could_not_be_read_again_is_not_written() {
+        let directory = tempfile::tempdir().unwrap();
+        write(directory.path(), &with_base("/a")).unwrap();
+        let refusal = write(directory.path(), &with_base(&"a".repeat(LARGEST))).unwrap_err();
+        assert!(refusal.text().en.contains("too large"), "{refusal}");
+        assert_eq!(read(directory.path()).unwrap(), with_base("/a"));
     }
 }

@@ -143,6 +143,20 @@ fn a_machine_that_was_never_started_has_nothing_to_take() {
     assert!(plan(&Chains::default(), &taking("1", false)).is_err());
 }
 
+#[test]
+fn what_is_in_nobodys_way_goes_before_anything_is_written_down() {
+    let chains = two_disks();
+    for steps in [
+        plan(&chains, &taking("1", false)).unwrap(),
+        create(&chains, "third", 10, None),
+    ] {
+        let begun = after(&chains, &steps[..1]);
+        assert!(matches!(begun.work, Some(Work::Make { .. })));
+        // A full disk may be why it was not made.
+        assert!(matches!(recover(&begun)[0], Step::Remove { .. }));
+    }
+}
+
 /// Files that are there after the first `count` steps.
 fn files(
     mut files: std::collections::BTreeSet<String>,
