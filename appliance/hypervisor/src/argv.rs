@@ -135,6 +135,23 @@ pub fn node(vm: &Vm, disk: &str, file: &str) -> Option<String> {
     })
 }
 
+/// Name of the node that the guest's device has for a disk whose top layer is the node `top`: with limits a filter stands
+/// between the two.
+pub fn root(vm: &Vm, disk: &str, top: &str) -> String {
+    match vm.disks.iter().position(|declared| declared.name == disk) {
+        Some(place) if is_limited(vm) => throttled(place),
+        _ => top.to_owned(),
+    }
+}
+
+fn is_limited(vm: &Vm) -> bool {
+    vm.limits.io_bandwidth.is_some() || vm.limits.io_operations.is_some()
+}
+
+fn throttled(place: usize) -> String {
+    format!("disk{place}-throttled")
+}
+
 /// How QEMU opens one layer.
 pub fn layer(node: &str, file: &Path) -> Value {
     let file = file.display().to_string();
@@ -177,7 +194,7 @@ fn drive(line: &mut Line, vm: &Vm, place: usize, name: &str, chains: &Chains, pa
     };
     line.json("-blockdev", &disk);
     let mut top = node.clone();
-    if vm.limits.io_bandwidth.is_some() || vm.limits.io_operations.is_some() {
+    if is_limited(vm) {
         let group = format!("throttle{place}");
         let mut limits = serde_json::Map::new();
         let mut limit = |key: &str, value: Option<u64>| {
@@ -191,7 +208,7 @@ fn drive(line: &mut Line, vm: &Vm, place: usize, name: &str, chains: &Chains, pa
             "-object",
             &json!({"qom-type": "throttle-group", "id": group, "limits": limits}),
         );
-        top = format!("disk{place}-throttled");
+        top = throttled(place);
         line.json(
             "-blockdev",
             &json!({"driver": "throttle", "node-name": top, "throttle-group": group, "file": node}),

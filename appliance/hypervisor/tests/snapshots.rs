@@ -300,6 +300,22 @@ async fn a_merge_while_the_machine_runs_or_is_off_loses_nothing_and_leaves_one_f
 }
 
 #[tokio::test]
+async fn a_machine_whose_disks_are_held_to_a_rate_is_merged_while_it_runs() {
+    let Some(place) = place() else { return };
+    let mut vm = with_disks("one");
+    vm.limits.io_bandwidth = Some(1 << 30);
+    let world = World::new(place, vec![vm]).await;
+    world.up("one").await;
+    world.write("one", 1, "0").await;
+    let id = world.take(&["one"]).await;
+    world.write("one", 2, "512k").await;
+    world.keeper.merge(&id, false).await.expect("begun");
+    world.merged(&id).await;
+    assert_eq!(world.files("one"), ["data.qcow2", "system.qcow2"]);
+    world.off("one").await;
+}
+
+#[tokio::test]
 async fn a_group_is_taken_together_and_goes_back_together_whether_on_or_off() {
     let Some(place) = place() else { return };
     let vms = ["db", "web", "off"].map(with_disks).to_vec();

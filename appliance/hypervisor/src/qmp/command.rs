@@ -94,12 +94,14 @@ pub struct Transaction {
 }
 command_with!(Transaction = "transaction" -> Nothing);
 
-/// Writes what `device` holds into `base_node` while the guest goes on.
+/// Writes what `top_node` holds into `base_node` while the guest goes on. `device` is what the guest's device has: that
+/// node, or a filter over it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct BlockCommit {
     pub job_id: String,
     pub device: String,
+    pub top_node: String,
     pub base_node: String,
     pub auto_finalize: bool,
     pub auto_dismiss: bool,

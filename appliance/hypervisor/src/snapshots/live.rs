@@ -127,14 +127,15 @@ impl Live {
         let Some([.., below, top]) = layers else {
             return Ok(());
         };
-        let (Some(device), Some(base_node)) =
+        let (Some(top_node), Some(base_node)) =
             (argv::node(&self.vm, disk, top), argv::node(&self.vm, disk, below))
         else {
             return Ok(());
         };
         let commit = BlockCommit {
-            job_id: Self::job(&device),
-            device,
+            job_id: Self::job(&top_node),
+            device: argv::root(&self.vm, disk, &top_node),
+            top_node,
             base_node,
             // It waits with the last byte written and the guest's writes held, until it is written down where the disk is now.
             auto_finalize: false,
