@@ -79,28 +79,28 @@ impl Agent {
 
     /// Answers if the agent does its work.
     pub async fn ping(&mut self, bound: Duration) -> Result<(), AgentError> {
-        self.ask("guest-ping", bound).await
+        self.ask("guest-ping", bound).await.map(drop)
     }
 
-    /// Has the guest write down everything, and hold still.
-    pub async fn freeze(&mut self, bound: Duration) -> Result<(), AgentError> {
-        self.ask("guest-fsfreeze-freeze", bound).await
+    /// Has the guest write down everything, and hold still. Gives how many file systems do.
+    pub async fn freeze(&mut self, bound: Duration) -> Result<u64, AgentError> {
+        let frozen = self.ask("guest-fsfreeze-freeze", bound).await?;
+        Ok(frozen.as_u64().unwrap_or(0))
     }
 
     /// Lets the guest go on writing.
     pub async fn thaw(&mut self, bound: Duration) -> Result<(), AgentError> {
-        self.ask("guest-fsfreeze-thaw", bound).await
+        self.ask("guest-fsfreeze-thaw", bound).await.map(drop)
     }
 
-    async fn ask(&mut self, command: &str, bound: Duration) -> Result<(), AgentError> {
+    async fn ask(&mut self, command: &str, bound: Duration) -> Result<Value, AgentError> {
         let exchange = async {
             let line = json!({"execute": command}).to_string() + "\n";
             self.write(line.as_bytes()).await?;
             let answer = self.read().await?.value;
-            if answer.get("return").is_some() {
-                Ok(())
-            } else {
-                Err(AgentError::Answer(answer.to_string()))
+            match answer.get("return") {
+                Some(value) => Ok(value.clone()),
+                None => Err(AgentError::Answer(answer.to_string())),
             }
         };
         timeout(bound, exchange)

@@ -59,14 +59,22 @@ pub async fn freeze(agents: Vec<PathBuf>) -> Frozen {
         let (answered, answer) = tokio::sync::oneshot::channel();
         frozen.thawing.push(tokio::spawn(async move {
             let done = timeout_at(until, agent.freeze(LONGEST)).await;
-            // Whoever took the snapshot may have gone; the guest is thawed all the same.
-            let _ = answered.send(matches!(done, Ok(Ok(()))));
+            // No file system frozen is none that holds still. Whoever took the snapshot may have gone; the guest is thawed
+            // all the same.
+            let _ = answered.send(matches!(done, Ok(Ok(1..))));
             tokio::select! {
                 // An error is the end of whoever was to release it.
                 _ = released.wait_for(|free| *free) => {}
                 () = sleep_until(until) => {}
             }
-            thaw(Some(agent), &socket).await
+            if matches!(done, Ok(Ok(_))) {
+                return thaw(Some(agent), &socket).await;
+            }
+            // What is answered here may be the late answer to the freeze: it says nothing about the thaw. So the order
+            // is given here, where it comes soonest, and again in a session of its own, whose answer is believed.
+            let _ = agent.thaw(ANSWER).await;
+            drop(agent);
+            thaw(None, &socket).await
         }));
         freezing.spawn(async move { answer.await.unwrap_or(false) });
     }
@@ -109,5 +117,84 @@ pub async fn thaw(agent: Option<Agent>, socket: &std::path::Path) -> bool {
             return false;
         }
         tokio::time::sleep(ANSWER / 4).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    use tokio::net::UnixListener;
+
+    use super::*;
+
+    /// An agent: `say` gives what it says to each command, in the session of this number.
+    async fn agent(listener: UnixListener, say: impl Fn(usize, &str) -> Vec<Value>) {
+        for session in 0.. {
+            let (stream, _) = listener.accept().await.expect("a client");
+            let (reader, mut writer) = stream.into_split();
+            let mut reader = BufReader::new(reader);
+            let mut line = Vec::new();
+            while reader
+                .read_until(b'\n', &mut line)
+                .await
+                .is_ok_and(|read| read > 0)
+            {
+                let json: Vec<u8> = line.drain(..).filter(|byte| *byte != 0xff).collect();
+                let request: Value = serde_json::from_slice(&json).expect("a request");
+                let command = request["execute"].as_str().expect("a command");
+                let mut answers = say(session, command);
+                if command == "guest-sync-delimited" {
+                    writer.write_all(&[0xff]).await.expect("written");
+                    answers = vec![json!({"return": request["arguments"]["id"]})];
+                }
+                for answer in answers {
+                    let answer = format!("{answer}\n");
+                    if writer.write_all(answer.as_bytes()).await.is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_guest_in_which_no_file_system_froze_does_not_hold_still() {
+        for (count, still) in [(0, false), (2, true)] {
+            let directory = tempfile::tempdir().expect("a directory");
+            let socket = directory.path().join("agent.sock");
+            let listener = UnixListener::bind(&socket).expect("a socket");
+            tokio::spawn(agent(listener, move |_, _| vec![json!({"return": count})]));
+            let frozen = freeze(vec![socket]).await;
+            assert_eq!(frozen.whole, still, "{count}");
+            assert!(frozen.release().await);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_late_answer_to_a_freeze_is_not_taken_for_the_answer_to_the_thaw() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let socket = directory.path().join("agent.sock");
+        let listener = UnixListener::bind(&socket).expect("a socket");
+        let (thawed, mut news) = tokio::sync::mpsc::unbounded_channel();
+        tokio::spawn(agent(listener, move |session, command| {
+            match (session, command) {
+                (0, "guest-fsfreeze-thaw") => {
+                    vec![
+                        json!({"return": 1}),
+                        json!({"error": {"class": "GenericError", "desc": "not yet"}}),
+                    ]
+                }
+                (_, "guest-fsfreeze-thaw") => {
+                    thawed.send(()).expect("somebody listens");
+                    vec![json!({"return": 1})]
+                }
+                _ => Vec::new(),
+            }
+        }));
+        let frozen = freeze(vec![socket]).await;
+        assert!(!frozen.whole);
+        assert!(frozen.release().await);
+        assert!(news.try_recv().is_ok(), "it is thawed where that is believed");
     }
 }
