@@ -103,6 +103,11 @@ impl Paths {
         self.run(vm).join("disks.json")
     }
 
+    /// There while the daemon has halted the machine for the instant of a snapshot.
+    pub fn halted(&self, vm: &str) -> PathBuf {
+        self.notes().join(format!("{vm}.halted"))
+    }
+
     /// What QEMU said on its standard error.
     pub fn stderr(&self, vm: &str) -> PathBuf {
         self.run(vm).join("qemu.log")

@@ -16,8 +16,9 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use varde_bus::hypervisor::VmState;
 use varde_bus::snapshot::{Deed, SnapshotState};
+use varde_bus::{Failure, FailureKind};
 use varde_hypervisor::daemon::Handle;
-use varde_hypervisor::qmp::{self, Command, DEFAULT_TIMEOUT, QueryJobs};
+use varde_hypervisor::qmp::{self, Command, DEFAULT_TIMEOUT, QueryJobs, QueryStatus, Stop};
 use varde_hypervisor::snapshots::{Keeper, News, keep_watch};
 use varde_hypervisor::unit::{Answer, UnitNews, UnitView, Units};
 use varde_site::{Disk, Site, Text, Vm};
@@ -387,11 +388,155 @@ impl World {
     }
 }
 
+fn merging(world: &World, vm: &str) -> bool {
+    let chains = varde_disks::read(&world.place.paths.disks(vm)).expect("readable");
+    chains
+        .snapshots
+        .iter()
+        .any(|one| one.keep == varde_disks::Keep::Merging)
+}
+
+#[tokio::test]
+async fn a_group_is_merged_as_a_whole_or_not_begun_and_called_off_as_a_whole() {
+    let Some(place) = place() else { return };
+    let world = World::new(place, ["db", "web"].map(with_disks).to_vec()).await;
+    for vm in ["db", "web"] {
+        world.up(vm).await;
+    }
+    let both = world.take(&["db", "web"]).await;
+    let newer = world.take(&["web"]).await;
+    let price = world.keeper.price(&both, Deed::Merge).await.expect("a price");
+    assert!(!price.possible, "the newer one is in the way");
+    let refusal = world
+        .keeper
+        .merge(&both, false)
+        .await
+        .expect_err("not the newest");
+    assert!(refusal.text.en.contains(&newer), "{refusal}");
+    let listed = world.keeper.list().await.expect("a list");
+    assert!(
+        listed.iter().all(|one| one.state == SnapshotState::Kept),
+        "{listed:?}"
+    );
+    world.keeper.roll_back(&newer, by()).await.expect("rolled back");
+    world.running("web").await;
+
+    world.keeper.merge(&both, false).await.expect("begun");
+    let refusal = world.keeper.merge(&both, true).await.expect_err("under way");
+    assert!(refusal.text.en.contains("being worked on"), "{refusal}");
+    world.keeper.cancel(&both).await.expect("called off");
+    assert!(!merging(&world, "db") && !merging(&world, "web"));
+    for vm in ["db", "web"] {
+        world.off(vm).await;
+    }
+}
+
+#[tokio::test]
+async fn a_merge_that_nobody_is_at_just_then_is_called_off_all_the_same() {
+    let Some(place) = place() else { return };
+    let world = World::new(place, vec![with_disks("one")]).await;
+    world.up("one").await;
+    let id = world.take(&["one"]).await;
+    world.off("one").await;
+    let order = varde_disks::Order::BeginMerge { id: id.clone() };
+    let mut tell = |_| {};
+    let paths = &world.place.paths;
+    varde_disks::Executor::new(&paths.disks("one"), &paths.qemu_img, BOUND, &mut tell)
+        .and_then(|mut executor| executor.obey(&order))
+        .expect("begun by an earlier daemon");
+    world.keeper.cancel(&id).await.expect("called off");
+    assert_eq!(world.state().await, Some(SnapshotState::Halted));
+}
+
+#[tokio::test]
+async fn a_guest_goes_on_when_it_cannot_be_written_down_that_its_disk_is_merged() {
+    let Some(place) = place() else { return };
+    let world = World::new(place, vec![with_disks("one")]).await;
+    world.up("one").await;
+    let id = world.take(&["one"]).await;
+    world.write("one", 2, "512k").await;
+    let between = Between {
+        units: world.units.clone(),
+        count: Arc::default(),
+        // The first is that the merge begins, the second that one disk is merged.
+        at: Some((1, false)),
+        victim: Victim::Errand,
+        killed: mpsc::unbounded_channel().0,
+    };
+    let paths = world.place.paths.clone();
+    let (keeper, mut news) = Keeper::new(world.handle.clone(), Arc::new(between), paths);
+    keeper.merge(&id, false).await.expect("begun");
+    let told = async {
+        loop {
+            if let Some(News::Incident { detail, .. }) = news.recv().await {
+                return detail;
+            }
+        }
+    };
+    assert_eq!(timeout(BOUND, told).await.expect("told").en, "full");
+    assert_eq!(world.jobs().await, 0, "the guest's writes would wait for it");
+    assert_eq!(world.state().await, Some(SnapshotState::Halted));
+    world.write("one", 3, "1M").await;
+    timeout(BOUND, async {
+        while keeper.may_start("one").is_err() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    })
+    .await
+    .expect("left");
+    world.keeper.merge(&id, false).await.expect("begun again");
+    world.merged(&id).await;
+    assert_eq!(world.files("one"), ["data.qcow2", "system.qcow2"]);
+    world.off("one").await;
+}
+
+#[tokio::test]
+async fn a_rollback_that_is_refused_cuts_no_power() {
+    let Some(place) = place() else { return };
+    let world = World::new(place, vec![with_disks("one")]).await;
+    world.up("one").await;
+    let id = world.take(&["one"]).await;
+    let file = world.place.paths.disks("one").join(varde_disks::CHAINS);
+    let mut chains = varde_disks::read(&world.place.paths.disks("one")).expect("readable");
+    chains.work = Some(varde_disks::Work::Drop { files: Vec::new() });
+    std::fs::write(file, serde_json::to_vec(&chains).expect("JSON")).expect("written");
+    let before = world.units.pid("one");
+    let refusal = world.keeper.roll_back(&id, by()).await.expect_err("unfinished");
+    assert!(refusal.text.en.contains("under way"), "{refusal}");
+    assert_eq!(world.units.pid("one"), before);
+    world.off("one").await;
+}
+
+#[tokio::test]
+async fn a_machine_that_a_killed_daemon_had_halted_for_the_instant_of_a_snapshot_goes_on() {
+    let Some(place) = place() else { return };
+    let world = World::new(place, vec![with_disks("one")]).await;
+    world.up("one").await;
+    let socket = world.place.paths.rescue("one");
+    let (client, _events) = qmp::connect(&socket, DEFAULT_TIMEOUT).await.expect("QEMU");
+    let halted = world.place.paths.halted("one");
+    std::fs::write(&halted, "null").expect("written");
+    client.execute(&Stop {}, DEFAULT_TIMEOUT).await.expect("halted");
+    let watch = tokio::spawn(keep_watch(world.keeper.clone()));
+    let goes_on = async {
+        while halted.exists() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    timeout(BOUND, goes_on).await.expect("let go");
+    let status = client.execute(&QueryStatus {}, DEFAULT_TIMEOUT).await;
+    assert!(status.expect("an answer").running);
+    watch.abort();
+    world.off("one").await;
+}
+
 /// Who is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Victim {
     Qemu,
     Daemon,
+    /// Nobody: the errand is not done, as on a disk that is full.
+    Errand,
 }
 
 /// Between the daemon and its errands: at the errand of this number, before or after it, somebody is killed.
@@ -418,6 +563,7 @@ impl Between {
                 // It ends where it stands, and whatever it held with it.
                 panic!("the daemon is killed");
             }
+            Victim::Errand => {}
         }
     }
 }
@@ -447,6 +593,9 @@ impl Units for Between {
         Box::pin(async move {
             let number = self.count.fetch_add(1, Ordering::SeqCst);
             self.point(number, false);
+            if self.victim == Victim::Errand && self.at == Some((number, false)) {
+                return Err(Failure::new(FailureKind::Failed, "full", "full"));
+            }
             let result = self.units.work(vm).await;
             self.point(number, true);
             result

@@ -18,6 +18,7 @@ use super::freeze::{self, freeze};
 use super::live::Live;
 use super::price::price;
 use crate::daemon::{End, Handle, Line, now};
+use crate::notes;
 use crate::paths::Paths;
 use crate::qmp::{Continue, DEFAULT_TIMEOUT, QueryStatus, Stop};
 use crate::unit::Units;
@@ -152,6 +153,15 @@ impl Keeper {
 
     pub(super) async fn order(&self, vm: &str, order: &Order) -> Result<(), Failure> {
         errand::send(vm, order, &*self.units, &self.paths).await
+    }
+
+    /// Whether none of them has to refuse this order, as far as can be seen beforehand.
+    pub(super) fn may(&self, vms: &[String], order: &Order) -> Result<(), Failure> {
+        for vm in vms {
+            varde_disks::plan::plan(&self.chains(vm)?, order)
+                .map_err(|error| Failure::from(crate::Error::from(error)))?;
+        }
+        Ok(())
     }
 
     pub(super) fn live(line: &Line, vm: &str) -> Result<Option<Live>, Failure> {
@@ -301,15 +311,7 @@ impl Keeper {
         let several = parts.len() > 1;
         if several {
             // One instant for all of them: no guest sees what another one did after it.
-            each(parts, async |live, _| {
-                let status = live.client.execute(&QueryStatus {}, DEFAULT_TIMEOUT).await;
-                let ticking = status.is_ok_and(|status| status.running);
-                if ticking {
-                    log(&live.vm, &live.client.execute(&Stop {}, DEFAULT_TIMEOUT).await);
-                }
-                ticking
-            })
-            .await;
+            halt(parts, paths).await;
         }
         let bound = if frozen.whole {
             frozen.until.saturating_duration_since(Instant::now())
@@ -326,16 +328,11 @@ impl Keeper {
         let taken = now();
         let quiesced = any && frozen.whole && moved && Instant::now() < frozen.until;
         if several {
-            each(parts, async |live, ticking| {
-                if ticking {
-                    log(
-                        &live.vm,
-                        &live.client.execute(&Continue {}, DEFAULT_TIMEOUT).await,
-                    );
+            for part in parts.iter().filter(|part| part.ticking) {
+                if let Some(live) = &part.live {
+                    let_go_on(live, paths).await;
                 }
-                ticking
-            })
-            .await;
+            }
         }
         if !frozen.release().await {
             eprintln!("a guest did not say that it goes on; it is asked again for some minutes");
@@ -397,6 +394,8 @@ impl Keeper {
             ));
         }
         let hold = self.hold(&snapshot.machines, &Busy::default())?;
+        // Before any of them loses its power.
+        self.may(&snapshot.machines, &Order::RollBack { id: id.to_owned() })?;
         let mut lines = Vec::new();
         for vm in &snapshot.machines {
             lines.push((vm.clone(), self.handle.line(vm).await?));
@@ -406,11 +405,18 @@ impl Keeper {
             .filter(|(_, line)| line.on)
             .map(|(_, line)| &line.vm)
             .collect();
-        for vm in &running {
-            self.handle.end(&vm.name, End::Power, by.clone()).await?;
-        }
         let mut result = Ok(());
+        let mut ending = Vec::new();
         for vm in &running {
+            let ended = self.handle.end(&vm.name, End::Power, by.clone()).await;
+            // It may have gone off by itself meanwhile.
+            if ended.is_ok() || !self.handle.line(&vm.name).await?.on {
+                ending.push(vm);
+            } else {
+                result = result.and(ended);
+            }
+        }
+        for vm in ending {
             result = result.and(self.until_off(&vm.name).await);
         }
         if result.is_ok() {
@@ -516,7 +522,14 @@ impl Keeper {
             running += u64::from(line.on);
             boot = boot.max(line.boot);
         }
-        Ok(price(deed, &snapshot, running, boot))
+        let mut price = price(deed, &snapshot, running, boot);
+        let id = snapshot.id.clone();
+        let order = match deed {
+            Deed::RollBack => Order::RollBack { id },
+            Deed::Merge => Order::BeginMerge { id },
+        };
+        price.possible &= self.may(&snapshot.machines, &order).is_ok();
+        Ok(price)
     }
 
     /// An earlier daemon may have left the guest frozen. Nothing waits for it: a guest without an agent never says that
@@ -538,13 +551,32 @@ fn in_use(vm: &str) -> Failure {
     )
 }
 
-/// Does the same with every machine that runs, at once, and notes what comes of it as `ticking`.
-async fn each(parts: &mut [Part], deed: impl AsyncFn(Live, bool) -> bool) {
+/// Halts the processors of those whose processors run.
+async fn halt(parts: &mut [Part], paths: &Paths) {
     for part in parts {
-        if let Some(live) = part.live.clone() {
-            part.ticking = deed(live, part.ticking).await;
+        let Some(live) = &part.live else { continue };
+        let status = live.client.execute(&QueryStatus {}, DEFAULT_TIMEOUT).await;
+        part.ticking = status.is_ok_and(|status| status.running);
+        if part.ticking {
+            // Whoever comes after a kill lets it go on.
+            if let Err(error) = notes::write(&paths.halted(&part.vm), &()) {
+                eprintln!("{}: {error}", part.vm);
+            }
+            log(&live.vm, &live.client.execute(&Stop {}, DEFAULT_TIMEOUT).await);
         }
     }
+}
+
+/// Lets go of a machine that was halted for the instant of a snapshot. False if it is not known to go on: then it is to be
+/// told again.
+pub(super) async fn let_go_on(live: &Live, paths: &Paths) -> bool {
+    let answer = live.client.execute(&Continue {}, DEFAULT_TIMEOUT).await;
+    log(&live.vm, &answer);
+    let known = matches!(answer, Ok(_) | Err(crate::qmp::Error::Refused { .. }));
+    if known && let Err(error) = notes::remove(&paths.halted(&live.vm.name)) {
+        eprintln!("{}: {error}", live.vm.name);
+    }
+    known
 }
 
 /// True if it was done.

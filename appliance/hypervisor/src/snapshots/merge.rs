@@ -12,10 +12,10 @@ use varde_bus::{Failure, FailureKind};
 use varde_disks::{Chains, Keep, Order};
 
 use super::errand;
-use super::keeper::{Busy, Keeper, LOOK_AGAIN};
+use super::keeper::{Busy, Keeper, LOOK_AGAIN, let_go_on};
 use super::live::{Live, Merge};
-use crate::argv;
 use crate::qmp::{DEFAULT_TIMEOUT, JobStatus, QueryJobs};
+use crate::{argv, notes};
 
 /// A QEMU that does not answer is asked again so many times; then the merge is left, and taken up again later.
 const TRIES: u32 = 20;
@@ -36,35 +36,18 @@ impl Keeper {
     pub async fn merge(&self, id: &str, quiet: bool) -> Result<(), Failure> {
         let snapshot = self.find(id).await?;
         if quiet {
-            for vm in &snapshot.machines {
-                let order = Order::Quiet {
-                    id: id.to_owned(),
-                    quiet: true,
-                };
-                self.order(vm, &order).await?;
-            }
-            self.changed();
-            return Ok(());
+            return self.postpone(&snapshot.machines, id, true).await;
         }
-        let doing = Busy {
-            merging: Some(id.to_owned()),
-            ..Busy::default()
-        };
-        let hold = self.hold(&snapshot.machines, &doing)?;
-        for vm in &snapshot.machines {
-            self.order(vm, &Order::BeginMerge { id: id.to_owned() }).await?;
-        }
+        let hold = self.hold(&snapshot.machines, &merging(id))?;
+        self.all(&snapshot.machines, &Order::BeginMerge { id: id.to_owned() })
+            .await?;
         let (keeper, id) = (self.clone(), id.to_owned());
         tokio::spawn(async move {
+            // What one machine comes to does not stop the others: those that were left would be taken up again.
             for vm in &snapshot.machines {
                 keeper.changed();
-                match keeper.merge_one(vm, &id).await {
-                    Ok(Gone::Done) => {}
-                    Ok(Gone::Cancelled) => break,
-                    Err(failure) => {
-                        keeper.incident(vm, failure.text);
-                        break;
-                    }
+                if let Err(failure) = keeper.merge_one(vm, &id).await {
+                    keeper.incident(vm, failure.text);
                 }
             }
             drop(hold);
@@ -72,21 +55,30 @@ impl Keeper {
         Ok(())
     }
 
+    /// Has it wait for the quiet hours, or not after all.
+    async fn postpone(&self, vms: &[String], id: &str, quiet: bool) -> Result<(), Failure> {
+        let _hold = self.hold(vms, &Busy::default())?;
+        let order = Order::Quiet {
+            id: id.to_owned(),
+            quiet,
+        };
+        self.all(vms, &order).await
+    }
+
+    /// Gives the same order to all of them, if none of them has to refuse it.
+    async fn all(&self, vms: &[String], order: &Order) -> Result<(), Failure> {
+        self.may(vms, order)?;
+        for vm in vms {
+            self.order(vm, order).await?;
+        }
+        Ok(())
+    }
+
     /// Ends a merge that is under way, or one that waits.
     pub async fn cancel(&self, id: &str) -> Result<(), Failure> {
         let snapshot = self.find(id).await?;
         match snapshot.state {
-            SnapshotState::Quiet => {
-                for vm in &snapshot.machines {
-                    let order = Order::Quiet {
-                        id: id.to_owned(),
-                        quiet: false,
-                    };
-                    self.order(vm, &order).await?;
-                }
-                self.changed();
-                return Ok(());
-            }
+            SnapshotState::Quiet => return self.postpone(&snapshot.machines, id, false).await,
             SnapshotState::Merging => {}
             SnapshotState::Kept | SnapshotState::Halted => {
                 return Err(Failure::new(
@@ -98,8 +90,9 @@ impl Keeper {
         }
         for vm in &snapshot.machines {
             let ours = self.with_busy(vm, |busy| {
-                busy.cancelled = busy.merging.as_deref() == Some(id);
-                busy.cancelled
+                let ours = busy.merging.as_deref() == Some(id);
+                busy.cancelled |= ours;
+                ours
             });
             if ours == Some(true) && !self.handle.line(vm).await?.on {
                 self.units.drop_work(vm).await?;
@@ -120,6 +113,18 @@ impl Keeper {
                 ));
             }
             sleep(LOOK_AGAIN).await;
+        }
+        // One that nobody was at just then would be taken up again.
+        for vm in &snapshot.machines {
+            let chains = self.chains(vm)?;
+            if chains.snapshot(id).is_some_and(|one| one.keep == Keep::Merging) {
+                let doing = Busy {
+                    cancelled: true,
+                    ..merging(id)
+                };
+                let _hold = self.hold(std::slice::from_ref(vm), &doing)?;
+                self.merge_one(vm, id).await?;
+            }
         }
         Ok(())
     }
@@ -156,7 +161,9 @@ impl Keeper {
                 }
                 Err(failure) => {
                     // It would fail again and again: somebody has to look at it.
-                    self.halt(vm, id).await?;
+                    if let Err(other) = self.halt(vm, id).await {
+                        eprintln!("{vm}: {other}");
+                    }
                     return Err(failure);
                 }
                 Ok(gone) => return Ok(gone),
@@ -219,6 +226,8 @@ impl Keeper {
                 text: error.text,
             }
         };
+        // What keeps it from being written down that a disk is merged.
+        let mut stuck: Option<Failure> = None;
         loop {
             let chains = self.chains(vm)?;
             let settled = settle(live, &chains).await.map_err(unknown)?;
@@ -237,9 +246,12 @@ impl Keeper {
                 // What is left are disks that were declared after its start, or are no longer.
                 return Ok(Gone::Done);
             };
-            let cancelled = self.is_cancelled(vm);
+            let cancelled = self.is_cancelled(vm) || stuck.is_some();
             match live.merge_state(&chains, disk).await.map_err(unknown)? {
                 Merge::None | Merge::NotHere if cancelled => {
+                    if let Some(failure) = stuck {
+                        return Err(failure);
+                    }
                     self.halt(vm, id).await?;
                     return Ok(Gone::Cancelled);
                 }
@@ -256,12 +268,21 @@ impl Keeper {
                             ));
                         }
                     }
-                    JobStatus::Pending => {
+                    JobStatus::Pending if stuck.is_none() => {
                         let order = Order::Merged {
                             id: id.to_owned(),
                             disk: disk.clone(),
                         };
-                        self.order(vm, &order).await?;
+                        if let Err(failure) = self.order(vm, &order).await {
+                            let chains = self.chains(vm)?;
+                            let overlay = chains.snapshot(id).and_then(|one| one.overlays.get(disk));
+                            if overlay.is_some() {
+                                // The guest's writes wait for this job: it is called off rather than left.
+                                stuck = Some(failure);
+                                continue;
+                            }
+                            eprintln!("{vm}: {failure}; finished later");
+                        }
                         live.finalize(&job.id).await.map_err(unknown)?;
                     }
                     _ if cancelled => {
@@ -272,7 +293,7 @@ impl Keeper {
                         live.complete(&job.id).await.map_err(unknown)?;
                         sleep(LOOK_AGAIN / 10).await;
                     }
-                    JobStatus::Running | JobStatus::Other => {
+                    JobStatus::Running | JobStatus::Pending | JobStatus::Other => {
                         let others = snapshot.overlays.iter().filter(|(other, _)| *other != disk);
                         let later: u64 = others
                             .map(|(_, file)| super::keeper::blocks(&self.paths.disks(vm).join(file)))
@@ -297,6 +318,14 @@ impl Keeper {
             return Ok(false);
         }
         let live = Self::live(&state, vm)?;
+        let halted = self.paths.halted(vm);
+        if halted.exists() {
+            match &live {
+                Some(live) if !let_go_on(live, &self.paths).await => return Ok(false),
+                Some(_) => {}
+                None => notes::remove(&halted)?,
+            }
+        }
         if let Some(work) = &chains.work {
             let _hold = self.hold(&[vm.to_owned()], &Busy::default())?;
             match (work, &live) {
@@ -314,9 +343,22 @@ impl Keeper {
             None => true,
         };
         if let Some(snapshot) = chains.snapshots.iter().find(|one| one.keep == Keep::Merging) {
-            self.merge(&snapshot.id, false).await?;
+            // Not waited for: a qemu-img that an earlier daemon started may go on for hours, and others are to be looked at.
+            let (keeper, vm, id) = (self.clone(), vm.to_owned(), snapshot.id.clone());
+            tokio::spawn(async move {
+                if let Err(failure) = keeper.merge(&id, false).await {
+                    eprintln!("{vm}: {failure}");
+                }
+            });
         }
         Ok(settled)
+    }
+}
+
+fn merging(id: &str) -> Busy {
+    Busy {
+        merging: Some(id.to_owned()),
+        ..Busy::default()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What goes on by itself: work that was interrupted is taken up, snapshots that wait for the quiet hours are merged, and
 //! it is noted how full the data disk is.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -51,8 +52,11 @@ impl Keeper {
         }
     }
 
-    /// True if something is left to be finished.
-    async fn look(&self, quiet: bool) -> bool {
+    /// True if something is left to be finished. `refused`: what was told of merges that could not begin.
+    async fn look(&self, quiet: bool, refused: &mut BTreeMap<String, Text>) -> bool {
+        if !quiet {
+            refused.clear();
+        }
         let Ok(machines) = self.handle.list().await else {
             return true;
         };
@@ -67,6 +71,8 @@ impl Keeper {
                 && let Ok(chains) = self.chains(&vm)
                 && let Some(waits) = chains.snapshots.iter().rfind(|one| one.keep == Keep::Quiet)
                 && let Err(failure) = self.merge(&waits.id, false).await
+                // Once a night is enough.
+                && refused.insert(waits.id.clone(), failure.text.clone()) != Some(failure.text.clone())
             {
                 let Text { nb, en } = failure.text;
                 self.incident(
@@ -83,9 +89,11 @@ impl Keeper {
 /// Ends only by being dropped.
 pub async fn keep_watch(keeper: Keeper) {
     let mut told = None;
+    let mut refused = BTreeMap::new();
     loop {
         let site = site::active(&keeper.paths).ok().flatten();
-        let unfinished = keeper.look(site.is_some_and(|site| is_quiet(&site, now()))).await;
+        let quiet = site.is_some_and(|site| is_quiet(&site, now()));
+        let unfinished = keeper.look(quiet, &mut refused).await;
         // Expiry and budgets are reached without anybody doing anything.
         let problems: Option<Vec<Text>> = keeper
             .list()
