@@ -407,6 +407,8 @@ async fn a_group_is_merged_as_a_whole_or_not_begun_and_called_off_as_a_whole() {
     let newer = world.take(&["web"]).await;
     let price = world.keeper.price(&both, Deed::Merge).await.expect("a price");
     assert!(!price.possible, "the newer one is in the way");
+    let price = world.keeper.price(&both, Deed::RollBack).await.expect("a price");
+    assert!(price.possible && price.text.en.contains(&newer), "{price:?}");
     let refusal = world
         .keeper
         .merge(&both, false)
@@ -446,6 +448,30 @@ async fn a_merge_that_nobody_is_at_just_then_is_called_off_all_the_same() {
         .expect("begun by an earlier daemon");
     world.keeper.cancel(&id).await.expect("called off");
     assert_eq!(world.state().await, Some(SnapshotState::Halted));
+}
+
+#[tokio::test]
+async fn a_merge_of_a_disk_that_the_machine_no_longer_has_waits_until_it_is_off_or_is_called_off() {
+    let Some(place) = place() else { return };
+    let world = World::new(place, vec![with_disks("one")]).await;
+    world.up("one").await;
+    let id = world.take(&["one"]).await;
+    world.off("one").await;
+    // The next generation has but one of its disks.
+    let mut vm = with_disks("one");
+    vm.disks.truncate(1);
+    let site = site(vec![vm]);
+    let (units, news) = Processes::new(world.place.paths.clone(), &site);
+    let world = World::over(world.place, units, news, site).await;
+    world.up("one").await;
+    world.keeper.merge(&id, false).await.expect("begun");
+    world.idle().await;
+    assert_eq!(world.state().await, Some(SnapshotState::Merging));
+    world.keeper.cancel(&id).await.expect("called off");
+    assert_eq!(world.state().await, Some(SnapshotState::Halted));
+    world.off("one").await;
+    world.keeper.merge(&id, false).await.expect("begun again");
+    world.merged(&id).await;
 }
 
 #[tokio::test]

@@ -528,8 +528,31 @@ impl Keeper {
             Deed::RollBack => Order::RollBack { id },
             Deed::Merge => Order::BeginMerge { id },
         };
+        if deed == Deed::RollBack {
+            let newer = self.newer(&snapshot)?;
+            if !newer.is_empty() {
+                let Text { nb, en } = price.text;
+                price.text = Text::new(
+                    format!("{nb} Nyere øyeblikksbilder av dem går med: {newer}."),
+                    format!("{en} Newer snapshots of them go with it: {newer}."),
+                );
+            }
+        }
         price.possible &= self.may(&snapshot.machines, &order).is_ok();
         Ok(price)
+    }
+
+    /// Names of the snapshots that a rollback to this one drops as well.
+    fn newer(&self, snapshot: &Snapshot) -> Result<String, Failure> {
+        let mut newer: Vec<String> = Vec::new();
+        for vm in &snapshot.machines {
+            let chains = self.chains(vm)?;
+            let after = chains.snapshots.iter().skip_while(|one| one.id != snapshot.id);
+            newer.extend(after.skip(1).map(|one| one.id.clone()));
+        }
+        newer.sort();
+        newer.dedup();
+        Ok(newer.join(", "))
     }
 
     /// An earlier daemon may have left the guest frozen. Nothing waits for it: a guest without an agent never says that

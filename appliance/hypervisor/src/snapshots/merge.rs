@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use varde_bus::snapshot::{Progress, SnapshotState};
 use varde_bus::{Failure, FailureKind};
-use varde_disks::{Chains, Keep, Order};
+use varde_disks::{Chains, Keep, Order, Snapshot};
 
 use super::errand;
 use super::keeper::{Busy, Keeper, LOOK_AGAIN, let_go_on};
@@ -238,15 +238,15 @@ impl Keeper {
                 sleep(LOOK_AGAIN / 4).await;
                 continue;
             };
-            let here = snapshot
-                .overlays
-                .iter()
-                .find(|(disk, file)| argv::node(&live.vm, disk, file).is_some());
-            let Some((disk, _)) = here else {
-                // What is left are disks that were declared after its start, or are no longer.
+            let cancelled = self.is_cancelled(vm) || stuck.is_some();
+            let Some(disk) = on_it(live, snapshot) else {
+                // What is left are disks that were declared after its start, or are no longer: they are merged when it is off.
+                if cancelled {
+                    self.halt(vm, id).await?;
+                    return Ok(Gone::Cancelled);
+                }
                 return Ok(Gone::Done);
             };
-            let cancelled = self.is_cancelled(vm) || stuck.is_some();
             match live.merge_state(&chains, disk).await.map_err(unknown)? {
                 Merge::None | Merge::NotHere if cancelled => {
                     if let Some(failure) = stuck {
@@ -342,7 +342,10 @@ impl Keeper {
             Some(live) => settle(live, &chains).await.map_err(crate::Error::from)?,
             None => true,
         };
-        if let Some(snapshot) = chains.snapshots.iter().find(|one| one.keep == Keep::Merging) {
+        let merging = chains.snapshots.iter().find(|one| one.keep == Keep::Merging);
+        if let Some(snapshot) = merging
+            && live.is_none_or(|live| on_it(&live, snapshot).is_some())
+        {
             // Not waited for: a qemu-img that an earlier daemon started may go on for hours, and others are to be looked at.
             let (keeper, vm, id) = (self.clone(), vm.to_owned(), snapshot.id.clone());
             tokio::spawn(async move {
@@ -353,6 +356,13 @@ impl Keeper {
         }
         Ok(settled)
     }
+}
+
+/// A disk of the snapshot that this QEMU has.
+fn on_it<'a>(live: &Live, snapshot: &'a Snapshot) -> Option<&'a String> {
+    let mut overlays = snapshot.overlays.iter();
+    let (disk, _) = overlays.find(|(disk, file)| argv::node(&live.vm, disk, file).is_some())?;
+    Some(disk)
 }
 
 fn merging(id: &str) -> Busy {
