@@ -182,10 +182,18 @@ fn take(chains: &Chains, snapshot: &Snapshot, live: bool) -> Result<Vec<Step>, E
     } else {
         put_on(&mut whole, snapshot);
     }
-    let mut steps = vec![record(&begun)];
+    // Off as far as its unit goes: what a QEMU still writes would go below the overlays.
+    let mut steps = if live { Vec::new() } else { idle(chains) };
+    steps.push(record(&begun));
     steps.extend(makes);
     steps.push(record(&whole));
     Ok(steps)
+}
+
+/// Nobody writes to any of the disks.
+fn idle(chains: &Chains) -> Vec<Step> {
+    let heads = chains.disks.values().filter_map(|chain| chain.layers.last());
+    heads.map(|file| Step::Idle { file: file.clone() }).collect()
 }
 
 fn can_return(snapshot: &Snapshot) -> bool {
@@ -279,8 +287,7 @@ fn roll_back(chains: &Chains, id: &str) -> Result<Vec<Step>, Error> {
             files.push(file);
         }
     }
-    let heads = chains.disks.values().filter_map(|chain| chain.layers.last());
-    let mut steps: Vec<Step> = heads.map(|file| Step::Idle { file: file.clone() }).collect();
+    let mut steps = idle(chains);
     steps.extend(drop_files(&after, files));
     Ok(steps)
 }

@@ -66,6 +66,15 @@ fn a_snapshot_puts_an_overlay_on_every_disk_and_a_rollback_drops_it_and_every_ne
 }
 
 #[test]
+fn a_machine_that_is_off_is_seen_to_be_off_before_its_snapshot_is_taken() {
+    for (live, seen) in [(false, 2), (true, 0)] {
+        let steps = plan(&two_disks(), &taking("1", live)).unwrap();
+        let looks = steps.iter().take_while(|step| matches!(step, Step::Idle { .. }));
+        assert_eq!(looks.count(), seen);
+    }
+}
+
+#[test]
 fn a_chain_does_not_grow_deeper_than_three() {
     let two = carry_out(&carry_out(&two_disks(), &taking("1", false)), &taking("2", true));
     let two = carry_out(
@@ -147,7 +156,7 @@ fn a_machine_that_was_never_started_has_nothing_to_take() {
 fn what_is_in_nobodys_way_goes_before_anything_is_written_down() {
     let chains = two_disks();
     for steps in [
-        plan(&chains, &taking("1", false)).unwrap(),
+        plan(&chains, &taking("1", true)).unwrap(),
         create(&chains, "third", 10, None),
     ] {
         let begun = after(&chains, &steps[..1]);
