@@ -125,7 +125,8 @@ fn settle(appliance: &Appliance) -> Result<()> {
         Send("touch stop; wait; clear<enter>"),
         WaitForMatch(r"^\S*[$#] *$"),
         Send("echo told $(grep -c '^INSERT 0 1' log) had $(psql -Atc 'select count(*) from t')<enter>"),
-        WaitForMatch(r"^told \d+ had \d+"),
+        WaitForMatch(r"^told \d+ had \d+ *$"),
+        WaitForMatch(r"^\S*[$#] *$"),
         Send("echo bad $(grep -c -v '^INSERT 0 1' log)<enter>"),
         WaitForMatch("^bad 0"),
     ])?;

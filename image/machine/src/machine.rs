@@ -156,9 +156,20 @@ impl Machine {
             line.add("-device", "virtio-blk-pci,drive=media,serial=varde-images");
         }
 
-        line.add("-netdev", self.network());
+        let (nat, card) = match &self.tap {
+            None => ("net", "net"),
+            // The NAT is there all the same, with nothing on it: its state is part of a snapshot that was made with it.
+            Some(_) => ("nat", "cable"),
+        };
+        line.add("-netdev", self.nat(nat));
+        if let Some(tap) = &self.tap {
+            line.add(
+                "-netdev",
+                format!("tap,id=cable,ifname={tap},script=no,downscript=no"),
+            );
+        }
         // Without a boot ROM: the firmware has nothing to look for on the network.
-        line.add("-device", "virtio-net-pci,netdev=net,romfile=");
+        line.add("-device", format!("virtio-net-pci,netdev={card},romfile="));
         line.add("-device", "virtio-rng-pci");
         line.add("-device", "i6300esb");
 
@@ -207,15 +218,12 @@ impl Machine {
         line.0
     }
 
-    fn network(&self) -> String {
-        if let Some(tap) = &self.tap {
-            return format!("tap,id=net,ifname={tap},script=no,downscript=no");
-        }
+    fn nat(&self, id: &str) -> String {
         let forwards = self
             .forwards
             .iter()
             .map(|Forward { host, guest }| format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}"));
-        format!("user,id=net,ipv6=off{}", forwards.collect::<String>())
+        format!("user,id={id},ipv6=off{}", forwards.collect::<String>())
     }
 }
 

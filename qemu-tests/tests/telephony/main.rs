@@ -53,7 +53,7 @@ side = "user"
 local = "10.20.0.1:{public}"
 remote = "{ADDRESS}:{public}"
 channels = "1-2"
-number = "35501000"
+number = "35502000"
 
 [[telephony.extension]]
 number = "200"
@@ -94,13 +94,17 @@ impl Around {
         })
     }
 
-    /// An exchange at the other end of a line; waits until the line is up.
-    fn exchange(&self, port: u16, side: &str) -> Result<Pbx> {
+    /// An exchange at the other end of a line; waits until the line is up and its channels have been restarted.
+    fn exchange(&self, line: &str, port: u16, side: &str) -> Result<Pbx> {
         let address = |host: &str| -> SocketAddr { format!("{host}:{port}").parse().expect("an address") };
         let bound = self.outside.within(|| Bound::new(address(ADDRESS)))?;
         let _context = self.runtime.enter();
         let mut pbx = Pbx::start(bound.expect("a free port"), address("10.20.0.1"), side);
         self.says(&mut pbx, "up");
+        let at_rest = format!(
+            "varde --json phone lines {line} | tr -d ' \\n' | grep '\"state\":\"free\"' | grep -v restarting"
+        );
+        self.appliance.until(&at_rest, SOON)?;
         Ok(pbx)
     }
 
@@ -122,10 +126,15 @@ impl Around {
 }
 
 #[test]
+fn the_site_with_telephony_is_in_order() {
+    assert_eq!(varde_site::parse(&site("")).err(), None);
+}
+
+#[test]
 fn an_old_exchange_and_a_phone_call_each_other_and_hear_each_other_octet_by_octet() {
     scenario(|scenario| {
         let around = Around::new(scenario)?;
-        let mut old = around.exchange(LINES[0], "user")?;
+        let mut old = around.exchange("sentral", LINES[0], "user")?;
         let phone = around.phone()?;
         let appliance = &around.appliance;
         appliance.log_in(OPERATOR)?;
@@ -167,8 +176,8 @@ fn an_old_exchange_and_a_phone_call_each_other_and_hear_each_other_octet_by_octe
 fn a_call_for_help_is_put_through_while_every_channel_is_busy() {
     scenario(|scenario| {
         let around = Around::new(scenario)?;
-        let mut old = around.exchange(LINES[0], "user")?;
-        let mut public = around.exchange(LINES[1], "network")?;
+        let mut old = around.exchange("sentral", LINES[0], "user")?;
+        let mut public = around.exchange("by", LINES[1], "network")?;
         for n in 0..2 {
             old.order(&format!("call {n} {} 35501012 035502{n}00", n + 1));
             let ring = around.says(&mut public, "ring ");
