@@ -19,7 +19,13 @@ use crate::disk::Directory;
 use crate::{Chain, Error, verify};
 
 /// Accounts that may append: the services that change something. The bus policy says the same.
-const WRITERS: [&str; 4] = ["varde-site", "varde-hypervisor", "varde-host", "varde-dbrestart"];
+pub const WRITERS: [&str; 5] = [
+    "varde-site",
+    "varde-hypervisor",
+    "varde-host",
+    "varde-dbrestart",
+    "varde-telephony",
+];
 /// One answer holds no more records than these.
 const MOST: u32 = 1000;
 /// So many records back it is looked for when an account was last here: a second's work on a slow machine.
