@@ -28,6 +28,8 @@ fn site(more: &str) -> String {
 [telephony]
 domain = "10.20.0.1"
 listen = ["udp:10.20.0.1:5060"]
+# Debian's baresip knows no other.
+digests = "md5"
 
 [telephony.emergency]
 to = ["by"]
