@@ -37,6 +37,8 @@ pub type Order = Box<dyn FnOnce(&mut Bridge) + Send>;
 
 /// Time for what has no moment of its own.
 const LOOK: Duration = Duration::from_secs(1);
+/// The same where no telephony is declared: there is nothing to see.
+const SELDOM: Duration = Duration::from_mins(1);
 /// How soon it is tried again to listen to SIP.
 const RETRY: Duration = Duration::from_secs(10);
 /// Bytes of signalling that are kept for those who ask why a call failed.
@@ -272,7 +274,8 @@ impl Bridge {
                 listened = Some(self.clock());
                 self.listen().await;
             }
-            let due = self.started + self.poll_timeout().min(self.clock() + LOOK);
+            let look = if self.declared().is_some() { LOOK } else { SELDOM };
+            let due = self.started + self.poll_timeout().min(self.clock() + look);
             let mut late = None;
             tokio::select! {
                 order = orders.recv() => match order {

@@ -411,12 +411,15 @@ fn whose<'a>(telephony: Option<&Declared>, name: &'a str) -> Option<Of<'a>> {
     }
 }
 
-/// Tells clients what to read again, at most once a second.
+/// Tells clients what to read again, at most once a second; more seldom where no telephony is declared.
 pub async fn publish(connection: &Connection, bridge: &Handle) -> Result<(), Failure> {
     let interface = connection.object_server().interface::<_, Telephony>(PATH).await?;
+    let mut pause = Duration::from_secs(1);
     loop {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let changed = bridge.with(Bridge::take_changed).await?;
+        tokio::time::sleep(pause).await;
+        let take = |bridge: &mut Bridge| (bridge.take_changed(), bridge.declared().is_some());
+        let (changed, declared) = bridge.with(take).await?;
+        pause = Duration::from_secs(if declared { 1 } else { 10 });
         for what in names(changed) {
             Telephony::changed(interface.signal_emitter(), what.to_owned()).await?;
         }
