@@ -168,6 +168,7 @@ async fn main() {
             exit: None,
             up_since: now(),
             down_since: 0,
+            ..UnitView::default()
         };
         units.views.lock().expect("views").insert(name.clone(), view);
     }

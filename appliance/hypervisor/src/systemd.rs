@@ -1,26 +1,30 @@
 //! systemd as the keeper of the machines' units, over the bus.
 
+mod views;
+
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 use varde_bus::{Failure, FailureKind};
 use varde_site::Text;
 use zbus::export::futures_core::Stream;
 use zbus::message::Type;
-use zbus::{
-    Connection, MatchRule, MessageStream, ObjectPath, OwnedObjectPath, OwnedVariant, Structure, Variant,
-};
+use zbus::{Connection, MatchRule, MessageStream, ObjectPath, OwnedObjectPath, OwnedVariant, Variant};
 
+use self::views::{Views, merge};
 use crate::identity;
-use crate::unit::{Activity, Answer, Exit, UnitNews, UnitView, Units};
+use crate::unit::{Answer, UnitNews, UnitView, Units};
 
 const SERVICE: &str = "org.freedesktop.systemd1";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const UNIT_SERVICE: &str = "org.freedesktop.systemd1.Service";
 const UNIT_PATH: &str = "/org/freedesktop/systemd1/unit";
+
+/// How often a unit that changes while it is read is read again.
+const LOOKS: usize = 5;
 
 /// How systemd begins the object path of a machine's unit.
 const OUR_UNITS: &str = "/org/freedesktop/systemd1/unit/varde_2dvm_40";
@@ -68,7 +72,7 @@ pub trait Manager {
 pub struct Systemd {
     connection: Connection,
     manager: ManagerProxy<'static>,
-    views: Arc<Mutex<HashMap<String, UnitView>>>,
+    views: Arc<Mutex<Views>>,
 }
 
 impl Systemd {
@@ -99,6 +103,8 @@ impl Systemd {
         Ok((systemd, news))
     }
 
+    /// Reads a unit anew. Its two interfaces are two questions, and the unit can change between them; what a signal
+    /// said meanwhile is newer than the answers, so they are asked again.
     async fn look(&self, vm: &str, path: &OwnedObjectPath) -> Result<UnitView, Failure> {
         let properties = zbus::fdo::PropertiesProxy::builder(&self.connection)
             .destination(SERVICE)
@@ -106,16 +112,26 @@ impl Systemd {
             .cache_properties(zbus::proxy::CacheProperties::No)
             .build()
             .await?;
-        let mut view = UnitView::default();
-        for interface in [UNIT, UNIT_SERVICE] {
-            let name = interface.try_into()?;
-            let all = properties.get_all(name).await.map_err(zbus::Error::from)?;
-            merge(&mut view, &all);
+        for _ in 0..LOOKS {
+            let before = lock(&self.views).view(vm).number;
+            let mut view = UnitView::default();
+            for interface in [UNIT, UNIT_SERVICE] {
+                let name = interface.try_into()?;
+                let all = properties.get_all(name).await.map_err(zbus::Error::from)?;
+                merge(&mut view, &all);
+            }
+            let mut views = lock(&self.views);
+            if views.view(vm).number == before {
+                return Ok(views.put(vm, view));
+            }
         }
-        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
-        views.insert(vm.to_owned(), view.clone());
-        Ok(view)
+        // It changes faster than it can be asked; the signals tell all of it.
+        Ok(lock(&self.views).view(vm))
     }
+}
+
+fn lock(views: &Mutex<Views>) -> MutexGuard<'_, Views> {
+    views.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Units for Systemd {
@@ -221,11 +237,7 @@ fn job_removed() -> zbus::Result<MatchRule<'static>> {
         .build()
 }
 
-async fn watch(
-    mut stream: MessageStream,
-    views: Arc<Mutex<HashMap<String, UnitView>>>,
-    news: mpsc::UnboundedSender<UnitNews>,
-) {
+async fn watch(mut stream: MessageStream, views: Arc<Mutex<Views>>, news: mpsc::UnboundedSender<UnitNews>) {
     while let Some(message) = next(&mut stream).await {
         let Ok(message) = message else { continue };
         let header = message.header();
@@ -241,12 +253,7 @@ async fn watch(
         if interface != UNIT && interface != UNIT_SERVICE {
             continue;
         }
-        let view = {
-            let mut views = views.lock().unwrap_or_else(PoisonError::into_inner);
-            let view = views.entry(vm.clone()).or_default();
-            merge(view, &changed);
-            view.clone()
-        };
+        let view = lock(&views).change(&vm, &changed);
         let news = news.send(UnitNews {
             vm,
             view,
@@ -261,7 +268,7 @@ async fn watch(
 /// A job can end without the unit ever changing, as when what it requires does not start.
 async fn watch_jobs(
     mut stream: MessageStream,
-    views: Arc<Mutex<HashMap<String, UnitView>>>,
+    views: Arc<Mutex<Views>>,
     news: mpsc::UnboundedSender<UnitNews>,
 ) {
     while let Some(message) = next(&mut stream).await {
@@ -276,10 +283,7 @@ async fn watch_jobs(
         if result == "done" {
             continue;
         }
-        let view = {
-            let views = views.lock().unwrap_or_else(PoisonError::into_inner);
-            views.get(vm).cloned().unwrap_or_default()
-        };
+        let view = lock(&views).view(vm);
         let news = news.send(UnitNews {
             vm: vm.to_owned(),
             view,
@@ -314,54 +318,6 @@ fn vm_of_path(path: &str) -> Option<String> {
     name.strip_suffix(".service").map(ToOwned::to_owned)
 }
 
-/// Puts what systemd tells into what is known.
-fn merge(view: &mut UnitView, properties: &HashMap<String, OwnedVariant>) {
-    fn get<T: TryFrom<Variant<'static>>>(
-        properties: &HashMap<String, OwnedVariant>,
-        name: &str,
-    ) -> Option<T> {
-        T::try_from(properties.get(name)?.try_clone().ok()?.into()).ok()
-    }
-    if let Some(name) = get::<String>(properties, "ActiveState") {
-        view.activity = Activity::from_name(&name);
-        // Off with a job that waits its turn: it is about to start.
-        let job = get::<Structure<'static>>(properties, "Job")
-            .and_then(|job| <(u32, OwnedObjectPath)>::try_from(job).ok());
-        if view.activity.is_off() && job.is_some_and(|(number, _)| number != 0) {
-            view.activity = Activity::Activating;
-        }
-    }
-    if let Some(bytes) = get::<Vec<u8>>(properties, "InvocationID")
-        && !bytes.is_empty()
-    {
-        view.invocation = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    }
-    if let Some(pid) = get(properties, "MainPID") {
-        view.pid = pid;
-    }
-    if let Some(result) = get(properties, "Result") {
-        view.result = result;
-    }
-    if let Some(status) = get::<i32>(properties, "ExecMainStatus")
-        && let Some(code) = get::<i32>(properties, "ExecMainCode")
-    {
-        // CLD_EXITED, CLD_KILLED, CLD_DUMPED of sigaction(2); 0 while it runs.
-        view.exit = match code {
-            1 => Some(Exit::Code(status)),
-            2 | 3 => Some(Exit::Signal(status)),
-            _ => None,
-        };
-    }
-    for (name, time) in [
-        ("ActiveEnterTimestamp", &mut view.up_since),
-        ("InactiveEnterTimestamp", &mut view.down_since),
-    ] {
-        if let Some(microseconds) = get::<u64>(properties, name) {
-            *time = i64::try_from(microseconds / 1000).unwrap_or(0);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -377,6 +333,110 @@ mod tests {
         );
         assert_eq!(vm_of_path(&path("varde_2dhypervisord_2eservice")), None);
         assert_eq!(vm_of_path(&path("varde_2dvm_40x_2")), None);
+    }
+
+    const PATH: &str = "/org/freedesktop/systemd1/unit/varde_2dvm_40liten_2eservice";
+
+    type Properties = HashMap<&'static str, Variant<'static>>;
+
+    fn active() -> [Properties; 2] {
+        [
+            HashMap::from([("ActiveState", "active".into())]),
+            HashMap::from([("MainPID", 7u32.into()), ("Result", "success".into())]),
+        ]
+    }
+
+    fn killed() -> [Properties; 2] {
+        [
+            HashMap::from([("ActiveState", "deactivating".into())]),
+            HashMap::from([("MainPID", 0u32.into()), ("Result", "signal".into())]),
+        ]
+    }
+
+    /// A service manager whose unit is killed when it has been read by half: it answers the second half of the first
+    /// look when `told` says that the news have come through.
+    async fn manager_of_a_killed_unit(bus: Connection, told: tokio::sync::oneshot::Receiver<()>) {
+        let mut told = Some(told);
+        let mut unit = active();
+        let mut calls = MessageStream::from(&bus);
+        bus.request_name(SERVICE).await.expect("the name of systemd");
+        while let Some(Ok(call)) = next(&mut calls).await {
+            let header = call.header();
+            if call.message_type() != Type::MethodCall {
+                continue;
+            }
+            let member = header.member().map(ToString::to_string).unwrap_or_default();
+            match member.as_str() {
+                "LoadUnit" => {
+                    let path = ObjectPath::try_from(PATH).expect("a path");
+                    bus.reply(&header, &path).await
+                }
+                "GetAll" => {
+                    let interface: String = call.body().deserialize().expect("an interface");
+                    let half = usize::from(interface == UNIT_SERVICE);
+                    let answer = std::mem::take(&mut unit[half]);
+                    if half == 1
+                        && let Some(told) = told.take()
+                    {
+                        for (interface, changed) in [UNIT, UNIT_SERVICE].into_iter().zip(killed()) {
+                            let body = (interface, changed, Vec::<&str>::new());
+                            bus.emit_signal(
+                                None::<&str>,
+                                PATH,
+                                "org.freedesktop.DBus.Properties",
+                                "PropertiesChanged",
+                                &body,
+                            )
+                            .await
+                            .expect("a signal");
+                        }
+                        told.await.expect("the test goes on");
+                        unit = killed();
+                    }
+                    bus.reply(&header, &answer).await
+                }
+                _ => bus.reply(&header, &()).await,
+            }
+            .expect("an answer");
+        }
+    }
+
+    #[tokio::test]
+    async fn news_that_come_while_a_unit_is_read_are_not_lost_by_it() {
+        let bus = varde_bus::testing::PrivateBus::start();
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let manager = bus.connect().await;
+        tokio::spawn(manager_of_a_killed_unit(manager, told));
+        let client = bus.connect().await;
+        while client
+            .call_method(
+                Some("org.freedesktop.DBus"),
+                "/",
+                None::<&str>,
+                "GetNameOwner",
+                &SERVICE,
+            )
+            .await
+            .is_err()
+        {
+            tokio::task::yield_now().await;
+        }
+        let (systemd, mut news) = Systemd::new(&client).await.expect("it subscribes");
+        let looking = tokio::spawn({
+            let systemd = systemd.clone();
+            async move { systemd.view("liten").await }
+        });
+        let first = news.recv().await.expect("news of the state").view;
+        let second = news.recv().await.expect("news of the result").view;
+        assert_eq!(first.activity, crate::unit::Activity::Deactivating);
+        assert_eq!(second.result, "signal");
+        assert!(first.number < second.number);
+        tell.send(()).expect("it waits");
+
+        let view = looking.await.expect("it ends").expect("it is read");
+        assert_eq!(view.activity, crate::unit::Activity::Deactivating);
+        assert_eq!(view.result, "signal");
+        assert!(view.number > second.number);
     }
 
     proptest! {

@@ -47,6 +47,8 @@ pub enum Exit {
 /// A unit as it is now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnitView {
+    /// Greater than that of everything told before of this unit; 0 if the order is not known.
+    pub number: u64,
     pub activity: Activity,
     /// Number of the present run, or of the last; empty before the first.
     pub invocation: String,

@@ -122,6 +122,10 @@ impl Core {
         let Some(slot) = self.slots.get_mut(&vm) else {
             return;
         };
+        if view.number < slot.machine.unit().number {
+            // A look that was overtaken on its way by the news.
+            return;
+        }
         if off {
             slot.rest();
         } else if slot.run != view.invocation {

@@ -67,6 +67,7 @@ impl Memory {
                 exit: None,
                 up_since: super::now(),
                 down_since: 0,
+                ..UnitView::default()
             }
         });
     }
@@ -287,6 +288,29 @@ async fn a_qemu_that_is_killed_is_a_crash_with_its_reason_and_an_incident() {
         .await
         .expect("a crashed machine can be started");
     world.until("db", VmState::Running).await;
+}
+
+#[tokio::test]
+async fn a_look_that_the_news_overtook_does_not_undo_them() {
+    let mut world = World::new(&[vm("db"), vm("web")]).await;
+    world.handle.start("db").await.expect("started");
+    world.until("db", VmState::Running).await;
+    let stale = world.units.views.lock().expect("views")["db"].clone();
+    world.units.change("db", |view| {
+        view.number = 2;
+        view.activity = Activity::Failed;
+        view.result = "signal".to_owned();
+        view.exit = Some(Exit::Signal(9));
+    });
+    world
+        .units
+        .change("db", |view| *view = UnitView { number: 1, ..stale });
+    // News come in order: when the other machine is up, both have been heard.
+    world.handle.start("web").await.expect("started");
+    world.until("web", VmState::Running).await;
+    let status = world.get("db").await;
+    assert_eq!(status.state, VmState::Crashed);
+    assert!(status.reason.en.contains("SIGKILL"), "{}", status.reason);
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ fn unit(activity: Activity) -> Event {
         exit: None,
         up_since: 10,
         down_since: 0,
+        ..UnitView::default()
     })
 }
 

@@ -202,6 +202,7 @@ impl Processes {
                 exit: None,
                 up_since: now(),
                 down_since: 0,
+                ..UnitView::default()
             }
         });
         tokio::spawn(self.clone().keep(vm.to_owned(), invocation, child));
