@@ -1,4 +1,5 @@
-//! What can be known of an appliance when a scenario has failed: its screen, its journal, its guests' consoles.
+//! What can be known of an appliance when a scenario has failed: its screen, its journal, its guests' consoles, and what
+//! QEMU told of the machine itself.
 
 use std::path::Path;
 
@@ -26,6 +27,16 @@ pub fn keep(process: &Process, logs: &Path, label: &str) {
         }
     };
     keep("screen.txt", &process.line.screen().framed());
+    match process.qmp.borrow_mut().told() {
+        Ok(events) => {
+            if events.iter().any(|event| event["event"] == "WATCHDOG") {
+                eprintln!("{label}: the watchdog of the machine ran out: it stood still for half a minute");
+            }
+            let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+            keep("machine.txt", &lines);
+        }
+        Err(error) => keep("machine.txt", &format!("could not be had: {error}")),
+    }
     for (name, command) in ASKED {
         match process.shell.run(command) {
             Ok(output) => keep(name, &output.text),

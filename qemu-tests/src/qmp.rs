@@ -93,6 +93,12 @@ impl Qmp {
         }
     }
 
+    /// Everything that QEMU told by itself and nobody has asked for, such as a reset or a watchdog that ran out.
+    pub fn told(&mut self) -> Result<&[Value]> {
+        self.execute("query-status", &json!({}))?;
+        Ok(&self.events)
+    }
+
     /// Saves the whole state of the machine to a file, its processors halted from then on.
     pub fn save_state(&mut self, file: &Path, bound: Duration) -> Result<()> {
         self.execute("stop", &json!({}))?;

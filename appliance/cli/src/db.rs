@@ -249,7 +249,11 @@ async fn runs(context: &Context, name: &str, count: u32) -> Result<(), Error> {
         let mut text = table(heads, &rows);
         if let Some(last) = records.iter().find(|run| run.delayed > 0) {
             let head = output.word("Ventet ved omstarten", "Waits at the restart of");
-            text += &format!("\n{head} {}:\n{}", moment(last.started), picture(last));
+            text += &format!(
+                "\n{head} {}:\n{}",
+                moment(last.started),
+                picture(&last.histogram, &last.histogram_ends)
+            );
         }
         text
     })
@@ -264,16 +268,18 @@ fn waited(run: &RunRecord) -> String {
 }
 
 /// How many waited how long, a line for each class of waits that anybody was in.
-fn picture(run: &RunRecord) -> String {
-    const LONGEST: u32 = 40;
-    let most = run.histogram.iter().copied().max().unwrap_or(1).max(1);
-    let ends = run.histogram_ends.iter().map(|end| format!("<= {end} ms"));
-    let over = run.histogram_ends.last().map(|end| format!(" > {end} ms"));
-    ends.chain(over)
-        .zip(&run.histogram)
+fn picture(histogram: &[u32], ends: &[u64]) -> String {
+    const LONGEST: u64 = 40;
+    let most = u64::from(histogram.iter().copied().max().unwrap_or(1).max(1));
+    let over = ends.last().map(|end| format!(" > {end} ms"));
+    ends.iter()
+        .map(|end| format!("<= {end} ms"))
+        .chain(over)
+        .zip(histogram)
         .filter(|(_, count)| **count > 0)
         .map(|(end, count)| {
-            let bar = "#".repeat(usize::try_from((count * LONGEST).div_ceil(most)).unwrap_or(1));
+            let length = (u64::from(*count) * LONGEST).div_ceil(most);
+            let bar = "#".repeat(usize::try_from(length).unwrap_or(1));
             format!("{end:>10} {bar} {count}\n")
         })
         .collect()
@@ -420,4 +426,56 @@ async fn credential(context: &Context, change: DbChange) -> Result<(), Error> {
         format!("Passordet til {database} er tatt vare på, og virker"),
         format!("The password for {database} is kept, and works"),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stall_is_drawn_by_the_classes_that_somebody_waited_in() {
+        assert_eq!(
+            picture(&[0, 80, 2, 0, 40], &[10, 25, 50, 100]),
+            [
+                format!("  <= 25 ms {} 80\n", "#".repeat(40)),
+                format!("  <= 50 ms {} 2\n", "#"),
+                format!("  > 100 ms {} 40\n", "#".repeat(20)),
+            ]
+            .concat()
+        );
+        assert_eq!(picture(&[], &[]), "");
+        // As many as there can be are still a line.
+        assert_eq!(picture(&[u32::MAX], &[10]).lines().count(), 1);
+    }
+
+    #[test]
+    fn a_week_of_load_tells_the_busiest_quarter_of_each_hour() {
+        let quarter = |rate, busy| QuarterLoad { rate, busy };
+        let mut monday = vec![quarter(-1.0, 0.0); 96];
+        monday[13] = quarter(2.5, 0.0);
+        monday[15] = quarter(12.34, 0.0);
+        // In use at every fifth look, though hardly any transaction ran.
+        monday[16] = quarter(0.1, 0.2);
+        let output = Output {
+            json: false,
+            language: Language::Nb,
+        };
+        let text = week(&[monday], &output);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 25);
+        assert!(lines[0].starts_with("TX/S") && lines[0].contains("SØN"), "{text}");
+        let cells = |hour: usize| lines[1 + hour].split_whitespace().collect::<Vec<_>>();
+        assert_eq!(cells(3), ["03:00", "12.3"]);
+        assert_eq!(cells(4), ["04:00", "0.1*"]);
+        assert_eq!(cells(5), ["05:00", "-"]);
+    }
+
+    #[test]
+    fn a_time_that_the_clock_has_twice_or_never_is_not_guessed_at() {
+        assert!(time("2026-11-23T03:30").is_ok());
+        let Error::Service(failure) = time("in an hour").expect_err("no time") else {
+            panic!("another kind of error");
+        };
+        assert!(failure.text.en.contains("in an hour"), "{}", failure.text.en);
+    }
 }

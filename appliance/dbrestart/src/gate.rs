@@ -27,12 +27,15 @@ pub struct Gate {
     pub user: String,
 }
 
+/// A session that takes longer to answer is not waited for; another one is opened.
+const OVER: Duration = Duration::from_secs(1);
+
 /// What the admin console answered: a row is `(column, value)`.
 type Row = Vec<(String, String)>;
 type Rows = Vec<Row>;
 
 impl Gate {
-    async fn admin(&self, within: Duration) -> Result<Session, Error> {
+    pub(crate) async fn admin(&self, within: Duration) -> Result<Session, Error> {
         let mut config = tokio_postgres::Config::new();
         config
             .host_path(&self.socket)
@@ -80,9 +83,15 @@ impl Gate {
         }
     }
 
-    /// Lets clients go on; keeps trying, because a gate that has just died comes back, and then holds nobody.
-    pub async fn resume(&self, within: Duration) -> Result<(), Error> {
+    /// Lets clients go on; keeps trying, because a gate that has just died comes back, and then holds nobody. A session
+    /// that is open already, such as the one that paused, saves the time to log in.
+    pub async fn resume(&self, over: Option<Session>, within: Duration) -> Result<(), Error> {
         let deadline = Instant::now() + within;
+        if let Some(session) = over
+            && let Ok(Ok(_)) = timeout(within.min(OVER), session.command("RESUME")).await
+        {
+            return Ok(());
+        }
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.ask("RESUME", left.min(Duration::from_secs(2))).await {
@@ -103,8 +112,8 @@ impl Gate {
     }
 
     /// How long each waiting client has waited, in milliseconds.
-    pub async fn waits(&self, within: Duration) -> Result<Vec<u64>, Error> {
-        let rows = self.ask("SHOW CLIENTS", within).await?;
+    pub async fn waits(&self, over: &Session) -> Result<Vec<u64>, Error> {
+        let rows = over.command("SHOW CLIENTS").await?;
         let number = |row: &Row, column| value(row, column).and_then(|n| n.parse::<u64>().ok());
         Ok(rows
             .iter()
@@ -226,7 +235,7 @@ pub(crate) fn millis(duration: Duration) -> u64 {
 #[derive(Debug)]
 pub struct Keeper {
     stop: tokio::sync::oneshot::Sender<()>,
-    task: tokio::task::JoinHandle<()>,
+    task: tokio::task::JoinHandle<Option<Session>>,
 }
 
 impl Keeper {
@@ -237,30 +246,31 @@ impl Keeper {
         let task = tokio::spawn(async move {
             let mut session = Some(session);
             loop {
-                let held = async {
-                    let watched = match session.take() {
-                        Some(first) => first,
-                        // It died, and its successor holds nobody yet.
-                        None => gate.pause(Duration::from_secs(1)).await?,
-                    };
-                    while !watched.is_closed() {
-                        sleep(EVERY).await;
+                let open = session.as_ref().is_some_and(|session| !session.is_closed());
+                let looked = async {
+                    if !open {
+                        // It died, and its successor holds nobody yet; one that is not back yet is tried again.
+                        if let Ok(next) = gate.pause(Duration::from_secs(1)).await {
+                            return Some(next);
+                        }
                     }
-                    Ok::<(), Error>(())
+                    sleep(EVERY).await;
+                    None
                 };
                 tokio::select! {
-                    _ = &mut stopped => return,
-                    // A gate that is not back yet is tried again.
-                    _ = held => sleep(EVERY).await,
+                    _ = &mut stopped => return session,
+                    next = looked => session = next.or(session),
                 }
             }
         });
         Self { stop, task }
     }
 
-    /// Ends the watch. When this returns, nothing pauses the gate any more.
-    pub async fn stop(self) {
+    /// Ends the watch, and gives the session that paused, if there is one. When this returns, nothing pauses the gate any
+    /// more.
+    pub async fn stop(self) -> Option<Session> {
         let _ = self.stop.send(());
-        let _ = self.task.await;
+        let session = self.task.await.ok().flatten()?;
+        (!session.is_closed()).then_some(session)
     }
 }

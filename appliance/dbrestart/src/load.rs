@@ -99,7 +99,7 @@ impl Meter {
         };
         if gate.is_paused(SHORT).await? {
             // No run is under way: whoever paused it is gone.
-            gate.resume(SHORT).await?;
+            gate.resume(None, SHORT).await?;
         }
         let count = gate.transactions(SHORT).await?;
         let backends = gate.backends(SHORT).await?;

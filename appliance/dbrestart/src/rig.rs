@@ -141,7 +141,7 @@ impl Rig {
         }
         if self.gate.is_paused(SHORT).await? {
             // Nobody else holds it on purpose: a hand forgot it.
-            self.gate.resume(SHORT).await?;
+            self.gate.resume(None, SHORT).await?;
         }
         self.log_from = self.log_end().await;
         Ok(Event::Reasons(reasons))
@@ -233,17 +233,24 @@ impl Rig {
     }
 
     async fn resume(&mut self, within: Duration) -> Result<(), Error> {
-        if let Some(keeper) = self.keeper.take() {
-            keeper.stop().await;
-        }
+        let mut session = match self.keeper.take() {
+            Some(keeper) => keeper.stop().await,
+            None => self.gate.admin(Duration::from_millis(50)).await.ok(),
+        };
         // What clients waited is seen now or never; it is not worth letting them wait longer.
-        if let Ok(waits) = self.gate.waits(Duration::from_millis(50)).await {
-            let longest = Notice::of(&waits);
-            if longest.longest >= self.notice.longest {
-                self.notice = longest;
+        if let Some(open) = &session {
+            match timeout(Duration::from_millis(50), self.gate.waits(open)).await {
+                Ok(Ok(waits)) => {
+                    let longest = Notice::of(&waits);
+                    if longest.longest >= self.notice.longest {
+                        self.notice = longest;
+                    }
+                }
+                // What comes after it would wait behind it.
+                _ => session = None,
             }
         }
-        self.gate.resume(within).await
+        self.gate.resume(session, within).await
     }
 
     async fn restart_gate(&mut self, within: Duration) -> Result<(), Error> {
@@ -278,7 +285,7 @@ impl Rig {
             config.dbname(database);
         }
         if self.gate.is_paused(SHORT).await? {
-            self.gate.resume(SHORT).await?;
+            self.gate.resume(None, SHORT).await?;
         }
         Postgres::new(config).probe(within).await?;
         self.notice.failed = self.errors_told().await;
@@ -369,7 +376,7 @@ impl Performs for Rig {
             }
             Command::Cut(uses) => self.cut(uses).await,
             Command::Pause { within } => self.pause(ms(within)).await,
-            Command::Release { within } => self.gate.resume(ms(within)).await,
+            Command::Release { within } => self.gate.resume(None, ms(within)).await,
             Command::Stop { within } => return told(self.stop(ms(within)).await),
             Command::Kill { within } => match (&self.target, &self.machine) {
                 (Target::Machine, Some(machine)) => machine.force_off(ms(within)).await,

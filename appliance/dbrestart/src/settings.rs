@@ -204,7 +204,7 @@ impl Settings {
     /// Opens the gate, whichever it is.
     pub async fn let_go(&self, paths: &Paths, within: Duration) -> Result<(), Error> {
         match self.database.engine {
-            Engine::Postgresql => self.gate(paths).resume(within).await,
+            Engine::Postgresql => self.gate(paths).resume(None, within).await,
             Engine::Tcp => self.relay(paths).release(within).await,
         }
     }

@@ -52,7 +52,7 @@ impl Method {
             Self::PauseByHand => {
                 cluster.gate().pause(Duration::from_mins(1)).await?;
                 let done = cluster.control(&["restart", "-m", "fast"]);
-                cluster.gate().resume(Duration::from_mins(1)).await?;
+                cluster.gate().resume(None, Duration::from_mins(1)).await?;
                 done
             }
             Self::Patroni => Err("Patroni runs a cluster of its own".into()),

@@ -373,6 +373,44 @@ async fn a_configuration_that_runs_and_locks_everybody_out_is_taken_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_what_ran_last_does_not_start_the_one_that_a_run_has_started_comes_back() {
+    let cluster = cluster();
+    let load = Load::start(cluster.gate_port, LIGHT);
+    load.settle().await;
+    let first = conducted(&cluster, &mut cluster.rig(), impatient(&cluster))
+        .await
+        .entry;
+    assert_eq!(
+        first.outcome,
+        Outcome::Restarted { fell_back: false },
+        "{first:?}"
+    );
+    // Somebody adds a folder for sockets, restarts by hand, and takes the folder away from the server that runs.
+    let folder = cluster.folder.join("more");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let before = cluster.sql("SHOW unix_socket_directories").unwrap();
+    let both = format!("'{before}', '{}'", folder.display());
+    cluster
+        .sql(&format!("ALTER SYSTEM SET unix_socket_directories = {both}"))
+        .unwrap();
+    cluster.control(&["restart", "-m", "fast"]).unwrap();
+    assert_ne!(cluster.sql("SHOW unix_socket_directories").unwrap(), before);
+    load.settle().await;
+    let mut rig = Before::the("Stop", cluster.rig(), || {
+        std::fs::remove_dir_all(&folder).unwrap();
+    });
+    let plan = Plan {
+        held_most: 20_000,
+        ..impatient(&cluster)
+    };
+    let entry = conducted(&cluster, &mut rig, plan).await.entry;
+    assert_eq!(entry.outcome, Outcome::Restarted { fell_back: true }, "{entry:?}");
+    assert_eq!(cluster.sql("SHOW unix_socket_directories").unwrap(), before);
+    all_is_well(&cluster, &load).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_journal_from_a_boot_with_a_younger_clock_holds_nobody_longer() {
     let cluster = cluster();
     let load = Load::start(cluster.gate_port, LIGHT);
