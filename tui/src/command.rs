@@ -52,6 +52,11 @@ pub enum Cmd {
     MergeSnapshot,
     MergeQuietly,
     CancelMerge,
+    // Rehearsals.
+    Rehearse,
+    Discard,
+    Promote,
+    TakeBackPromotion,
     // Databases.
     RestartDatabase,
     SkipDatabase,

@@ -5,6 +5,7 @@ use varde_bus::audit::{Absence, Record, Verdict};
 use varde_bus::dbrestart::{DatabaseStatus, PlannedRun, RunRecord};
 use varde_bus::host::{HostStatus, LogLine, LogQuery};
 use varde_bus::hypervisor::{VmStatus, VmUsage};
+use varde_bus::rehearsal::{RecipeInfo, Rehearsal};
 use varde_bus::site::{Generation, SiteSummary, TrialStatus};
 use varde_bus::snapshot::{Deed, Price, Snapshot, Storage};
 use varde_bus::telephony::{
@@ -47,6 +48,7 @@ pub enum Event {
     VmChanged(VmStatus),
     VmRemoved(String),
     SnapshotsChanged,
+    RehearsalsChanged,
     DatabaseChanged(DatabaseStatus),
     DatabaseRemoved(String),
     /// What of telephony is new.
@@ -98,12 +100,24 @@ pub enum Ask {
     Vms,
     Usage(String),
     Snapshots,
-    Price { snapshot: String, deed: Deed },
+    Price {
+        snapshot: String,
+        deed: Deed,
+    },
+    Rehearsals,
+    /// Of a promotion, or of taking it back.
+    PromotionPrice {
+        rehearsal: String,
+        back: bool,
+    },
     Host,
     Site,
     History,
     Show(u64),
-    Diff { from: u64, to: u64 },
+    Diff {
+        from: u64,
+        to: u64,
+    },
     Check(String),
     DiffText(String),
     Trial,
@@ -131,6 +145,8 @@ pub enum Answer {
     Usage(VmUsage),
     Snapshots(Vec<Snapshot>, Storage),
     Price(Price),
+    Rehearsals(Vec<RecipeInfo>, Vec<Rehearsal>),
+    PromotionPrice(Text),
     Host(HostStatus),
     Site(SiteSummary),
     History(Vec<Generation>),

@@ -272,6 +272,31 @@ const TELEPHONY: &[Binding] = &[
     ),
 ];
 
+const REHEARSALS: &[Binding] = &[
+    bind(
+        &[Char('s')],
+        Cmd::Rehearse,
+        W::key_rehearse,
+        Some(W::brief_rehearse),
+    ),
+    bind(&[Char('p')], Cmd::Promote, W::key_promote, Some(W::brief_promote)),
+    bind(
+        &[Char('b')],
+        Cmd::TakeBackPromotion,
+        W::key_promotion_back,
+        Some(W::brief_promotion_back),
+    ),
+    bind(&[Char('x')], Cmd::Discard, W::key_discard, Some(W::brief_discard)),
+];
+
+/// Where the site has recipes.
+const TO_REHEARSALS: &[Binding] = &[bind(
+    &[Char('8')],
+    Cmd::Page(PageId::Rehearsals),
+    W::key_page_rehearsals,
+    None,
+)];
+
 /// Where the site has telephony.
 const TO_TELEPHONY: &[Binding] = &[bind(
     &[Char('7')],
@@ -388,11 +413,13 @@ pub fn page_tables(state: &State) -> Vec<&'static [Binding]> {
         PageId::Record => vec![RECORD, MOVE, EVERYWHERE],
         PageId::Databases => vec![DATABASES, MOVE, EVERYWHERE],
         PageId::Telephony => vec![TELEPHONY, MOVE, EVERYWHERE],
+        PageId::Rehearsals => vec![REHEARSALS, MOVE, EVERYWHERE],
     };
     for (_, page) in PageId::shown(state) {
         match page {
             PageId::Databases => tables.push(TO_DATABASES),
             PageId::Telephony => tables.push(TO_TELEPHONY),
+            PageId::Rehearsals => tables.push(TO_REHEARSALS),
             _ => {}
         }
     }

@@ -6,7 +6,7 @@ use crate::command::Cmd;
 use crate::dialog::{self, Confirm, Dialog, Intent, Kind, Viewer, Why};
 use crate::event::{Answer, Ask, Effect, Event, Service};
 use crate::keys;
-use crate::page::{self, PageId, databases, log, record, site, snapshots, telephony};
+use crate::page::{self, PageId, databases, log, record, rehearsals, site, snapshots, telephony};
 use crate::state::{Bus, State, Usage};
 use crate::terminal::Characters;
 use crate::words::{Words, both};
@@ -86,6 +86,7 @@ fn resolved(state: &mut State, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         Event::SnapshotsChanged => reload::snapshots(state).into_iter().collect(),
+        Event::RehearsalsChanged => reload::rehearsals(state).into_iter().collect(),
         Event::DatabaseChanged(database) => databases::changed(state, database),
         Event::DatabaseRemoved(name) => {
             if let Some(databases) = &mut state.data.databases.value {
@@ -149,6 +150,7 @@ fn forget_questions(state: &mut State) {
     data.records.asked = false;
     data.databases.asked = false;
     data.snapshots.asked = false;
+    data.rehearsals.asked = false;
     data.telephony.asked = false;
     state.log.asked = false;
 }
@@ -228,10 +230,14 @@ fn help(state: &mut State) {
 fn of_service(state: &mut State, service: Service, up: bool) -> Vec<Effect> {
     if up {
         return match service {
-            Service::Hypervisor => [reload::vms(state), reload::snapshots(state)]
-                .into_iter()
-                .flatten()
-                .collect(),
+            Service::Hypervisor => [
+                reload::vms(state),
+                reload::snapshots(state),
+                reload::rehearsals(state),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
             Service::Host => reload::host(state).into_iter().collect(),
             Service::Audit => reload::records(state).into_iter().collect(),
             Service::DbRestart => reload::databases(state).into_iter().collect(),
@@ -274,6 +280,14 @@ fn answered(state: &mut State, ask: Ask, answer: Result<Answer, Failure>) -> Vec
             data.storage = storage;
         }
         (Ask::Snapshots, Err(failure)) => data.snapshots.take(now, Err(failure)),
+        (Ask::Rehearsals, Ok(Answer::Rehearsals(recipes, rehearsals))) => {
+            data.rehearsals
+                .take(now, Ok(rehearsals::Told { recipes, rehearsals }));
+        }
+        (Ask::Rehearsals, Err(failure)) => data.rehearsals.take(now, Err(failure)),
+        (Ask::PromotionPrice { rehearsal, back }, Ok(Answer::PromotionPrice(price))) => {
+            rehearsals::priced(state, &rehearsal, back, price);
+        }
         (Ask::Price { snapshot, deed }, Ok(Answer::Price(price))) => {
             snapshots::priced(state, &snapshot, deed, &price);
         }

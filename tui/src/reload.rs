@@ -39,6 +39,10 @@ pub fn snapshots(state: &mut State) -> Option<Effect> {
     once(&mut state.data.snapshots.asked, Ask::Snapshots)
 }
 
+pub fn rehearsals(state: &mut State) -> Option<Effect> {
+    once(&mut state.data.rehearsals.asked, Ask::Rehearsals)
+}
+
 pub fn telephony(state: &mut State) -> Option<Effect> {
     once(&mut state.data.telephony.asked, Ask::Telephony)
 }
@@ -67,6 +71,7 @@ pub fn all(state: &mut State) -> Vec<Effect> {
         databases(state),
         snapshots(state),
         telephony(state),
+        rehearsals(state),
     ]
     .into_iter()
     .flatten()

@@ -129,6 +129,13 @@ async fn answer(client: &Client, ask: Ask) -> Result<Answer, Failure> {
             Answer::Snapshots(snapshots, client.hypervisor.storage().await?)
         }
         Ask::Price { snapshot, deed } => Answer::Price(client.hypervisor.price(&snapshot, deed).await?),
+        Ask::Rehearsals => {
+            let recipes = client.rehearsals.recipes().await?;
+            Answer::Rehearsals(recipes, client.rehearsals.list().await?)
+        }
+        Ask::PromotionPrice { rehearsal, .. } => {
+            Answer::PromotionPrice(client.rehearsals.price(&rehearsal).await?)
+        }
         Ask::Usage(vm) => Answer::Usage(client.hypervisor.usage(&vm).await?),
         Ask::Host => Answer::Host(client.host.status().await?),
         Ask::Site => Answer::Site(client.site.summary().await?),
@@ -269,6 +276,11 @@ async fn subscribe(events: &mpsc::Sender<Event>) -> Result<(Client, JoinSet<()>)
         client.hypervisor.receive_snapshots_changed().await?,
         events.clone(),
         |_| Some(Event::SnapshotsChanged),
+    ));
+    streams.spawn(forward(
+        client.rehearsals.receive_changed().await?,
+        events.clone(),
+        |_| Some(Event::RehearsalsChanged),
     ));
     streams.spawn(forward(
         client.dbrestart.receive_changed().await?,

@@ -13,7 +13,8 @@ use varde_bus::{Failure, Language, Role, Text};
 use crate::dialog::Dialog;
 use crate::lock::Lock;
 use crate::page::{
-    DatabasesPage, LogPage, MachinesPage, OverviewPage, PageId, RecordPage, SitePage, TelephonyPage,
+    DatabasesPage, LogPage, MachinesPage, OverviewPage, PageId, RecordPage, RehearsalsPage, SitePage,
+    TelephonyPage, rehearsals,
 };
 use crate::terminal::Characters;
 use crate::words::{Words, both};
@@ -37,6 +38,7 @@ pub struct State {
     pub record: RecordPage,
     pub database: DatabasesPage,
     pub telephony: TelephonyPage,
+    pub rehearsals: RehearsalsPage,
     /// The last one is on top and gets the keys.
     pub dialogs: Vec<Dialog>,
     pub lock: Option<Lock>,
@@ -86,6 +88,7 @@ pub struct Data {
     pub telephony: Loaded<TelephonyStatus>,
     pub usage: Option<Usage>,
     pub snapshots: Loaded<Vec<Snapshot>>,
+    pub rehearsals: Loaded<rehearsals::Told>,
     /// The disk that machines' disks lie on.
     pub storage: Storage,
 }
@@ -164,6 +167,7 @@ impl State {
             record: RecordPage::default(),
             database: DatabasesPage::default(),
             telephony: TelephonyPage::default(),
+            rehearsals: RehearsalsPage::default(),
             dialogs: Vec::new(),
             lock: None,
             notice: None,
@@ -211,6 +215,11 @@ impl State {
     pub fn has_telephony(&self) -> bool {
         let status = self.data.telephony.value.as_ref();
         status.is_some_and(|status| status.declared)
+    }
+
+    pub fn has_recipes(&self) -> bool {
+        let told = self.data.rehearsals.value.as_ref();
+        told.is_some_and(|told| !told.recipes.is_empty() || !told.rehearsals.is_empty())
     }
 
     /// IANA name of the site's time zone; UTC until it is known.

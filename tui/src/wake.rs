@@ -3,7 +3,7 @@
 
 use crate::event::Effect;
 use crate::lock;
-use crate::page::{PageId, log, telephony};
+use crate::page::{PageId, log, rehearsals, telephony};
 use crate::reload;
 use crate::state::{Bus, State};
 
@@ -21,6 +21,7 @@ enum Due {
     Trial,
     Databases,
     Snapshots,
+    Rehearsals,
     Telephony,
 }
 
@@ -81,6 +82,13 @@ fn due(state: &State) -> Vec<(i64, Due)> {
             Due::Trial,
         ),
         (
+            // Nothing else shows them.
+            data.rehearsals.trouble.is_some() && state.page == PageId::Rehearsals,
+            data.rehearsals.asked,
+            data.rehearsals.at,
+            Due::Rehearsals,
+        ),
+        (
             data.snapshots.trouble.is_some(),
             data.snapshots.asked,
             data.snapshots.at,
@@ -121,6 +129,12 @@ fn due(state: &State) -> Vec<(i64, Due)> {
                 list.push((at.max(state.machines.asked_usage) + USAGE, Due::Usage));
             }
         }
+        // What the clones write is told by no signal.
+        PageId::Rehearsals
+            if rehearsals::is_busy(state) && !data.rehearsals.asked && data.rehearsals.trouble.is_none() =>
+        {
+            list.push((data.rehearsals.at + USAGE, Due::Rehearsals));
+        }
         PageId::Log if !state.log.asked && (state.log.follows() || state.log.trouble.is_some()) => {
             list.push((state.log.at + LOG, Due::Log));
         }
@@ -153,6 +167,7 @@ pub fn tick(state: &mut State) -> Vec<Effect> {
             Due::Records => effects.extend(reload::records(state)),
             Due::Trial => effects.extend(reload::trial(state)),
             Due::History => effects.extend(reload::history(state)),
+            Due::Rehearsals => effects.extend(reload::rehearsals(state)),
             Due::Snapshots => effects.extend(reload::snapshots(state)),
             Due::Databases => effects.extend(reload::databases(state)),
             Due::Telephony => effects.extend(telephony::refresh(state)),

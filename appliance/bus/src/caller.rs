@@ -126,7 +126,7 @@ mod tests {
     }
 
     /// What each role may do, written out: no role, viewer, operator, admin.
-    const MAY: [(&str, [bool; 4]); 35] = [
+    const MAY: [(&str, [bool; 4]); 41] = [
         ("vm.read", [false, true, true, true]),
         ("vm.start", [false, false, true, true]),
         ("vm.shutdown", [false, false, true, true]),
@@ -160,6 +160,12 @@ mod tests {
         ("phone.restart", [false, false, true, true]),
         ("phone.credential", [false, false, false, true]),
         ("phone.recording", [false, false, true, true]),
+        ("rehearsal.read", [false, true, true, true]),
+        ("rehearsal.outcome", [false, false, true, true]),
+        ("rehearsal.begin", [false, false, true, true]),
+        ("rehearsal.discard", [false, false, true, true]),
+        ("rehearsal.promote", [false, false, false, true]),
+        ("rehearsal.take-back", [false, false, false, true]),
         ("host.reboot", [false, false, false, true]),
         ("host.power-off", [false, false, false, true]),
     ];

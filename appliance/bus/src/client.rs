@@ -11,6 +11,7 @@ use crate::audit::AuditProxy;
 use crate::dbrestart::DbRestartProxy;
 use crate::host::HostProxy;
 use crate::hypervisor::HypervisorProxy;
+use crate::rehearsal::RehearsalsProxy;
 use crate::role::Verb;
 use crate::site::SiteProxy;
 use crate::telephony::TelephonyProxy;
@@ -116,6 +117,22 @@ pub enum Action {
         channel: u8,
         why: String,
     },
+    Rehearse {
+        recipe: String,
+        why: String,
+    },
+    DiscardRehearsal {
+        rehearsal: String,
+        why: String,
+    },
+    Promote {
+        rehearsal: String,
+        why: String,
+    },
+    TakeBackPromotion {
+        rehearsal: String,
+        why: String,
+    },
     Reboot {
         why: String,
     },
@@ -148,6 +165,10 @@ impl Action {
             Self::TestCall { .. } | Self::TestEmergency { .. } => Verb::TestCall,
             Self::ClearCall { .. } => Verb::ClearCall,
             Self::RestartChannel { .. } => Verb::RestartChannel,
+            Self::Rehearse { .. } => Verb::Rehearse,
+            Self::DiscardRehearsal { .. } => Verb::DiscardRehearsal,
+            Self::Promote { .. } => Verb::Promote,
+            Self::TakeBackPromotion { .. } => Verb::TakeBackPromotion,
             Self::Reboot { .. } => Verb::Reboot,
             Self::PowerOff { .. } => Verb::PowerOff,
         }
@@ -178,6 +199,7 @@ pub struct Client {
     pub host: HostProxy<'static>,
     pub dbrestart: DbRestartProxy<'static>,
     pub telephony: TelephonyProxy<'static>,
+    pub rehearsals: RehearsalsProxy<'static>,
 }
 
 impl Client {
@@ -198,6 +220,7 @@ impl Client {
             host: HostProxy::new(&connection).await?,
             dbrestart: DbRestartProxy::new(&connection).await?,
             telephony: TelephonyProxy::new(&connection).await?,
+            rehearsals: RehearsalsProxy::new(&connection).await?,
             connection,
         })
     }
@@ -401,6 +424,34 @@ impl Client {
                         format!("Channel {channel} of {line} is being restarted"),
                     )
                 }
+            }
+            Action::Rehearse { recipe, why } => {
+                let name = self.rehearsals.rehearse(recipe, why).await?;
+                Text::new(
+                    format!("Øvingen {name} på {recipe} er i gang"),
+                    format!("The rehearsal {name} of {recipe} is under way"),
+                )
+            }
+            Action::DiscardRehearsal { rehearsal, why } => {
+                self.rehearsals.discard(rehearsal, why).await?;
+                Text::new(
+                    format!("Øvingen {rehearsal} er ryddet bort"),
+                    format!("The rehearsal {rehearsal} is discarded"),
+                )
+            }
+            Action::Promote { rehearsal, why } => {
+                self.rehearsals.promote(rehearsal, why).await?;
+                Text::new(
+                    format!("{rehearsal} settes i drift"),
+                    format!("{rehearsal} is being promoted"),
+                )
+            }
+            Action::TakeBackPromotion { rehearsal, why } => {
+                self.rehearsals.take_back(rehearsal, why).await?;
+                Text::new(
+                    format!("{rehearsal} tas tilbake"),
+                    format!("{rehearsal} is being taken back"),
+                )
             }
             Action::Reboot { why } => {
                 self.host.reboot(why).await?;

@@ -14,6 +14,7 @@ pub mod health;
 pub mod host;
 pub mod hypervisor;
 pub mod record;
+pub mod rehearsal;
 pub mod role;
 pub mod site;
 pub mod snapshot;

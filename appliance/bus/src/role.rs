@@ -39,12 +39,19 @@ pub enum Verb {
     RestartChannel,
     SetTelephonyCredential,
     ReadRecording,
+    ReadRehearsal,
+    /// To see what guests said in it.
+    ReadOutcome,
+    Rehearse,
+    DiscardRehearsal,
+    Promote,
+    TakeBackPromotion,
     Reboot,
     PowerOff,
 }
 
 /// The verb, the least role that may do it, and the name under which it is recorded.
-pub const TABLE: [(Verb, Role, &str); 35] = [
+pub const TABLE: [(Verb, Role, &str); 41] = [
     (Verb::ReadVm, Role::Viewer, "vm.read"),
     (Verb::StartVm, Role::Operator, "vm.start"),
     (Verb::ShutDownVm, Role::Operator, "vm.shutdown"),
@@ -78,6 +85,12 @@ pub const TABLE: [(Verb, Role, &str); 35] = [
     (Verb::RestartChannel, Role::Operator, "phone.restart"),
     (Verb::SetTelephonyCredential, Role::Admin, "phone.credential"),
     (Verb::ReadRecording, Role::Operator, "phone.recording"),
+    (Verb::ReadRehearsal, Role::Viewer, "rehearsal.read"),
+    (Verb::ReadOutcome, Role::Operator, "rehearsal.outcome"),
+    (Verb::Rehearse, Role::Operator, "rehearsal.begin"),
+    (Verb::DiscardRehearsal, Role::Operator, "rehearsal.discard"),
+    (Verb::Promote, Role::Admin, "rehearsal.promote"),
+    (Verb::TakeBackPromotion, Role::Admin, "rehearsal.take-back"),
     (Verb::Reboot, Role::Admin, "host.reboot"),
     (Verb::PowerOff, Role::Admin, "host.power-off"),
 ];

@@ -39,6 +39,9 @@ pub enum Noun {
     /// Snapshots of machines: take one, go back to it, or merge it
     #[command(subcommand)]
     Snapshot(SnapshotVerb),
+    /// Upgrades: try them on clones of machines, then promote them
+    #[command(subcommand)]
+    Rehearse(RehearseVerb),
     /// Databases, and their scheduled restarts
     #[command(subcommand)]
     Db(DbVerb),
@@ -168,6 +171,56 @@ pub enum SnapshotVerb {
         /// The reason, for the record
         #[arg(long, default_value = "")]
         why: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum RehearseVerb {
+    /// The upgrades that site.toml declares
+    Recipes,
+    /// Rehearse an upgrade on clones of its machines
+    Start {
+        recipe: String,
+        /// The reason, for the record
+        #[arg(long, default_value = "")]
+        why: String,
+        /// Wait until it has passed or failed, at most so many seconds
+        #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "3600")]
+        wait: Option<u64>,
+    },
+    /// All rehearsals
+    List,
+    /// One rehearsal: each step and check, and how it went
+    Show { rehearsal: String },
+    /// End a rehearsal wherever it is, and remove its clones
+    Discard {
+        rehearsal: String,
+        /// The reason, for the record
+        #[arg(long, default_value = "")]
+        why: String,
+    },
+    /// Do to the machines what was done to their clones; a failed check takes them back
+    Promote {
+        rehearsal: String,
+        /// The reason, for the record
+        #[arg(long)]
+        why: String,
+        /// Do it; without this only the price is told
+        #[arg(long)]
+        yes: bool,
+        /// Wait until it counts or was taken back, at most so many seconds
+        #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "3600")]
+        wait: Option<u64>,
+    },
+    /// Take the machines back to before the promotion: what they have written since is lost
+    TakeBack {
+        rehearsal: String,
+        /// The reason, for the record
+        #[arg(long)]
+        why: String,
+        /// Do it; without this only the price is told
+        #[arg(long)]
+        yes: bool,
     },
 }
 

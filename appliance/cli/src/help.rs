@@ -107,6 +107,43 @@ const TEXTS: &[(&str, &str)] = &[
         "Det en maskin skrev sist på seriekonsollen",
     ),
     (
+        "Upgrades: try them on clones of machines, then promote them",
+        "Oppgraderinger: øv på kloner av maskinene, og sett dem så i drift",
+    ),
+    (
+        "The upgrades that site.toml declares",
+        "Oppgraderingene som står i site.toml",
+    ),
+    (
+        "Rehearse an upgrade on clones of its machines",
+        "Øv på en oppgradering, på kloner av maskinene",
+    ),
+    (
+        "Wait until it has passed or failed, at most so many seconds",
+        "Vent til det har gått bra eller ikke, høyst så mange sekunder",
+    ),
+    ("All rehearsals", "Alle øvinger"),
+    (
+        "One rehearsal: each step and check, and how it went",
+        "Én øving: hvert steg og hver sjekk, og hvordan det gikk",
+    ),
+    (
+        "End a rehearsal wherever it is, and remove its clones",
+        "Avslutt en øving der den er, og fjern klonene",
+    ),
+    (
+        "Do to the machines what was done to their clones; a failed check takes them back",
+        "Gjør med maskinene det som ble gjort med klonene; svikter en sjekk, tas de tilbake",
+    ),
+    (
+        "Wait until it counts or was taken back, at most so many seconds",
+        "Vent til det gjelder eller er tatt tilbake, høyst så mange sekunder",
+    ),
+    (
+        "Take the machines back to before the promotion: what they have written since is lost",
+        "Ta maskinene tilbake til før det ble satt i drift: det de har skrevet siden, går tapt",
+    ),
+    (
         "Snapshots of machines: take one, go back to it, or merge it",
         "Øyeblikksbilder av maskiner: ta ett, gå tilbake til det, eller slå det sammen",
     ),

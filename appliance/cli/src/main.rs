@@ -15,6 +15,7 @@ mod host;
 mod language;
 mod output;
 mod phone;
+mod rehearse;
 mod secret;
 mod site;
 mod snapshot;
@@ -96,6 +97,7 @@ async fn run(noun: Noun, context: &Context) -> Result<(), Error> {
         Noun::Status => host::status(context).await,
         Noun::Vm(verb) => vm::run(context, verb).await,
         Noun::Snapshot(verb) => snapshot::run(context, verb).await,
+        Noun::Rehearse(verb) => rehearse::run(context, verb).await,
         Noun::Db(verb) => db::run(context, verb).await,
         Noun::Phone(verb) => phone::run(context, verb).await,
         Noun::Site(verb) => site::run(context, verb).await,

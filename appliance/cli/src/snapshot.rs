@@ -255,7 +255,7 @@ fn tag(output: &Output, deed: Deed, price: &Price) -> String {
 }
 
 /// In lines of at most 80 columns, two of them left empty.
-fn paragraph(text: &str) -> String {
+pub(crate) fn paragraph(text: &str) -> String {
     let mut lines = String::new();
     let mut line = String::from(" ");
     for word in text.split_whitespace() {

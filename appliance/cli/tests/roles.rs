@@ -18,7 +18,7 @@ use varde_audit::service::Service as Audit;
 use varde_bus::hypervisor::HypervisorProxy;
 use varde_bus::record::Recorder;
 use varde_bus::testing::PrivateBus;
-use varde_bus::{audit, dbrestart, host, hypervisor, site, telephony};
+use varde_bus::{audit, dbrestart, host, hypervisor, rehearsal, site, telephony};
 use varde_dbrestart::service::{DbRestart, Posts};
 use varde_host::facts::Sources;
 use varde_host::journal::Journal;
@@ -97,6 +97,18 @@ const TABLE: &[(&str, &[(&str, Who)])] = &[
             ("Storage", Viewer),
             ("TakeSnapshot", Operator),
             ("Usage", Viewer),
+        ],
+    ),
+    (
+        rehearsal::NAME,
+        &[
+            ("Discard", Operator),
+            ("List", Viewer),
+            ("Price", Viewer),
+            ("Promote", Admin),
+            ("Recipes", Viewer),
+            ("Rehearse", Operator),
+            ("TakeBack", Admin),
         ],
     ),
     (
@@ -312,6 +324,7 @@ async fn serve(bus: &PrivateBus, folder: &Path) -> Vec<Connection> {
     let units: Arc<dyn varde_hypervisor::unit::Units> = Arc::new(units);
     let (handle, _) = varde_hypervisor::daemon::spawn(paths.clone(), Arc::clone(&units), news);
     let (keeper, _) = varde_hypervisor::snapshots::Keeper::new(handle.clone(), units, paths.clone());
+    let (director, _) = varde_hypervisor::rehearsal::Director::new(keeper.clone());
     let service = varde_hypervisor::service::Hypervisor::new(&machines, handle, keeper, paths)
         .await
         .unwrap();
@@ -320,7 +333,16 @@ async fn serve(bus: &PrivateBus, folder: &Path) -> Vec<Connection> {
         .at(hypervisor::PATH, service)
         .await
         .unwrap();
+    let rehearsals = varde_hypervisor::rehearsal::Rehearsals::new(&machines, director)
+        .await
+        .unwrap();
+    machines
+        .object_server()
+        .at(rehearsal::PATH, rehearsals)
+        .await
+        .unwrap();
     machines.request_name(hypervisor::NAME).await.unwrap();
+    machines.request_name(rehearsal::NAME).await.unwrap();
     // The other services find it.
     HypervisorProxy::new(&machines).await.unwrap();
 
@@ -422,7 +444,7 @@ async fn call(
         .env("LC_ALL", "C");
     if !signature.is_empty() {
         let mut arguments = arguments(signature);
-        if method == "Price" {
+        if (name, method) == (hypervisor::NAME, "Price") {
             // Of two words; another one is refused before anybody asks who calls.
             arguments[1] = "merge";
         }

@@ -63,6 +63,9 @@ pub struct Snapshot {
     pub keep: Keep,
     /// What has been written since: by disk the overlay that was put on it.
     pub overlays: BTreeMap<String, String>,
+    /// Whose disks stand on what lies below the overlays: while there is anybody, that is neither written nor dropped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lent: Vec<String>,
 }
 
 /// Whether the way back is still there.
@@ -101,6 +104,22 @@ impl Chains {
 
     pub fn snapshot(&self, id: &str) -> Option<&Snapshot> {
         self.snapshots.iter().find(|snapshot| snapshot.id == id)
+    }
+
+    /// By disk the layer that is as it was when the snapshot was taken that was lent to somebody.
+    pub fn lent_to(&self, whom: &str) -> BTreeMap<String, String> {
+        let snapshot = self
+            .snapshots
+            .iter()
+            .find(|one| one.lent.iter().any(|to| to == whom));
+        let overlays = snapshot.iter().flat_map(|snapshot| &snapshot.overlays);
+        overlays
+            .filter_map(|(disk, overlay)| {
+                let layers = &self.disks.get(disk)?.layers;
+                let place = layers.iter().position(|layer| layer == overlay)?;
+                Some((disk.clone(), layers.get(place.checked_sub(1)?)?.clone()))
+            })
+            .collect()
     }
 
     /// Whether every name in it stays in the machine's directory. The directory belongs to a QEMU, which may be in the

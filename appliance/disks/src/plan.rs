@@ -14,23 +14,54 @@ use crate::model::{Base, Chain, Chains, DEEPEST, Keep, Snapshot, Work, first, ov
 #[serde(rename_all = "snake_case", tag = "order")]
 pub enum Order {
     /// Overlays on all disks. `overlays` of the snapshot is filled in here.
-    Take { snapshot: Box<Snapshot>, live: bool },
+    Take {
+        snapshot: Box<Snapshot>,
+        live: bool,
+    },
     /// QEMU has moved on to the overlays at this moment (milliseconds since 1970, UTC).
-    Conclude { taken: i64, quiesced: bool },
+    Conclude {
+        taken: i64,
+        quiesced: bool,
+    },
     /// QEMU has not.
     Undo,
     /// Drops everything since, in this snapshot and the newer ones.
-    RollBack { id: String },
+    RollBack {
+        id: String,
+    },
     /// Merges the newest snapshot into what is below, QEMU being off.
-    Merge { id: String },
+    Merge {
+        id: String,
+    },
     /// QEMU begins to merge it: from now on there is no way back.
-    BeginMerge { id: String },
+    BeginMerge {
+        id: String,
+    },
     /// QEMU has written this disk's overlay into the layer below, to the last byte, and waits.
-    Merged { id: String, disk: String },
+    Merged {
+        id: String,
+        disk: String,
+    },
     /// The merge was called off.
-    HaltMerge { id: String },
+    HaltMerge {
+        id: String,
+    },
     /// To be merged in the quiet hours, or not after all.
-    Quiet { id: String, quiet: bool },
+    Quiet {
+        id: String,
+        quiet: bool,
+    },
+    /// Somebody's disks stand on this snapshot from now on, or do not any more.
+    Lend {
+        id: String,
+        to: String,
+    },
+    Return {
+        id: String,
+        to: String,
+    },
+    /// All disks go: those of a clone.
+    Discard,
     /// Finishes or undoes what was interrupted, QEMU being off.
     Recover,
 }
@@ -94,6 +125,9 @@ pub fn plan(chains: &Chains, order: &Order) -> Result<Vec<Step>, Error> {
             let keep = if *quiet { Keep::Quiet } else { Keep::Kept };
             mark(chains, id, keep)
         }
+        Order::Lend { id, to } => lend(chains, id, to, true),
+        Order::Return { id, to } => lend(chains, id, to, false),
+        Order::Discard => Ok(discard(chains)),
         Order::Recover | Order::Conclude { .. } | Order::Undo => Ok(Vec::new()),
     }
 }
@@ -277,6 +311,7 @@ fn roll_back(chains: &Chains, id: &str) -> Result<Vec<Step>, Error> {
             format!("{id} has been merged in part already: there is no way back any more"),
         ));
     }
+    is_free(&chains.snapshots[place..])?;
     let mut after = chains.clone();
     let mut files = Vec::new();
     for snapshot in after.snapshots.split_off(place) {
@@ -290,6 +325,55 @@ fn roll_back(chains: &Chains, id: &str) -> Result<Vec<Step>, Error> {
     let mut steps = idle(chains);
     steps.extend(drop_files(&after, files));
     Ok(steps)
+}
+
+/// Refuses what would write or drop the layer that somebody else's disks stand on.
+fn is_free(snapshots: &[Snapshot]) -> Result<(), Error> {
+    let Some((snapshot, whom)) = snapshots.iter().find_map(|one| Some((one, one.lent.first()?))) else {
+        return Ok(());
+    };
+    Err(Error::refused(
+        format!(
+            "Diskene i øvingen {whom} står på {}. Avslutt øvingen først",
+            snapshot.id
+        ),
+        format!(
+            "The disks of the rehearsal {whom} stand on {}. Discard the rehearsal first",
+            snapshot.id
+        ),
+    ))
+}
+
+fn lend(chains: &Chains, id: &str, to: &str, lent: bool) -> Result<Vec<Step>, Error> {
+    let place = find(chains, id)?;
+    let mut after = chains.clone();
+    let snapshot = &mut after.snapshots[place];
+    if lent && !can_return(snapshot) {
+        return Err(Error::refused(
+            format!("{id} slås sammen, og er ikke lenger som da det ble tatt"),
+            format!("{id} is being merged, and is no longer as it was when it was taken"),
+        ));
+    }
+    snapshot.lent.retain(|whom| whom != to);
+    if lent {
+        snapshot.lent.push(to.to_owned());
+    }
+    Ok(vec![record(&after)])
+}
+
+fn discard(chains: &Chains) -> Vec<Step> {
+    let files: Vec<String> = chains
+        .disks
+        .values()
+        .flat_map(|chain| chain.layers.clone())
+        .collect();
+    let nothing = Chains {
+        next: chains.next,
+        ..Chains::default()
+    };
+    let mut steps = idle(chains);
+    steps.extend(drop_files(&nothing, files));
+    steps
 }
 
 fn newest(chains: &Chains, id: &str) -> Result<usize, Error> {
@@ -308,6 +392,9 @@ fn mark(chains: &Chains, id: &str, keep: Keep) -> Result<Vec<Step>, Error> {
         Keep::Merging => newest(chains, id)?,
         _ => find(chains, id)?,
     };
+    if matches!(keep, Keep::Merging | Keep::Quiet) {
+        is_free(&chains.snapshots[place..=place])?;
+    }
     let mut marked = chains.clone();
     let snapshot = &mut marked.snapshots[place];
     if matches!(keep, Keep::Kept | Keep::Quiet) && !can_return(snapshot) {

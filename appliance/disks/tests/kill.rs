@@ -137,6 +137,7 @@ fn snapshot(id: &str) -> Snapshot {
         quiesced: false,
         keep: Keep::Kept,
         overlays: BTreeMap::new(),
+        lent: Vec::new(),
     }
 }
 
@@ -164,6 +165,10 @@ fn cases() -> Vec<Case> {
     };
     let kept = [take("zero", false), take("one", false)];
     let begun = [&kept[..], &[Order::BeginMerge { id: id() }]].concat();
+    let lend = || Order::Lend {
+        id: id(),
+        to: "r1".into(),
+    };
     let data = Order::Merged {
         id: id(),
         disk: "data".into(),
@@ -195,6 +200,16 @@ fn cases() -> Vec<Case> {
         case("begin to merge", &kept, Some(Order::BeginMerge { id: id() })),
         case("let go of a merged disk", &begun, Some(data)),
         case("call a merge off", &begun, Some(Order::HaltMerge { id: id() })),
+        case("lend", &kept, Some(lend())),
+        case(
+            "return",
+            &[&kept[..], &[lend()]].concat(),
+            Some(Order::Return {
+                id: id(),
+                to: "r1".into(),
+            }),
+        ),
+        case("discard", &kept, Some(Order::Discard)),
     ]
 }
 

@@ -7,6 +7,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -28,6 +30,15 @@ pub enum AgentError {
     Ended,
     #[error("answered something else: {0}")]
     Answer(String),
+}
+
+/// How a command in a guest ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    /// `None`: a signal ended it.
+    pub code: Option<i64>,
+    /// What it wrote, and after that what it complained of.
+    pub said: String,
 }
 
 /// A session with the agent of one guest. QEMU lets in one client at a time: keep it short.
@@ -93,9 +104,47 @@ impl Agent {
         self.ask("guest-fsfreeze-thaw", bound).await.map(drop)
     }
 
+    /// Begins `sh -c script` in the guest, as the agent's own account; gives its number there.
+    pub async fn begin(&mut self, script: &str, bound: Duration) -> Result<i64, AgentError> {
+        let arguments = json!({"path": "/bin/sh", "arg": ["-c", script], "capture-output": true});
+        let begun = self.ask_with("guest-exec", Some(arguments), bound).await?;
+        let number = begun["pid"].as_i64();
+        number.ok_or_else(|| AgentError::Answer(begun.to_string()))
+    }
+
+    /// How what was begun has ended; `None` while it runs. It is told once.
+    pub async fn ended(&mut self, number: i64, bound: Duration) -> Result<Option<Ran>, AgentError> {
+        let arguments = json!({ "pid": number });
+        let status = self.ask_with("guest-exec-status", Some(arguments), bound).await?;
+        if status["exited"] != true {
+            return Ok(None);
+        }
+        let said = ["out-data", "err-data"].map(|field| {
+            let bytes = BASE64.decode(status[field].as_str().unwrap_or_default());
+            String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned()
+        });
+        Ok(Some(Ran {
+            code: status["exitcode"].as_i64(),
+            said: said.concat(),
+        }))
+    }
+
     async fn ask(&mut self, command: &str, bound: Duration) -> Result<Value, AgentError> {
+        self.ask_with(command, None, bound).await
+    }
+
+    async fn ask_with(
+        &mut self,
+        command: &str,
+        arguments: Option<Value>,
+        bound: Duration,
+    ) -> Result<Value, AgentError> {
         let exchange = async {
-            let line = json!({"execute": command}).to_string() + "\n";
+            let mut question = json!({"execute": command});
+            if let Some(arguments) = arguments {
+                question["arguments"] = arguments;
+            }
+            let line = question.to_string() + "\n";
             self.write(line.as_bytes()).await?;
             let answer = self.read().await?.value;
             match answer.get("return") {

@@ -1,11 +1,12 @@
 //! Boot checks: is what a machine is there for up?
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
-use varde_site::{Check, CheckKind, Text, Vm};
+use varde_site::{Check, CheckKind, Text, Vm, clone_of};
 
 use crate::agent::{Agent, AgentError};
 use crate::paths::Paths;
@@ -18,7 +19,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// One try; the error says what was met.
-async fn attempt(check: &Check, vm: &Vm, paths: &Paths) -> Result<(), Text> {
+pub(crate) async fn attempt(check: &Check, vm: &Vm, paths: &Paths) -> Result<(), Text> {
     match check.kind {
         CheckKind::Agent => agent(&paths.agent(&vm.name)).await,
         CheckKind::Tcp(port) => {
@@ -28,7 +29,7 @@ async fn attempt(check: &Check, vm: &Vm, paths: &Paths) -> Result<(), Text> {
                     "the machine has no address in site.toml",
                 ));
             };
-            match timeout(ATTEMPT, TcpStream::connect((address, port))).await {
+            match timeout(ATTEMPT, connect(vm, SocketAddr::from((address, port)))).await {
                 Ok(Ok(_)) => Ok(()),
                 Ok(Err(error)) => Err(Text::same(format!("{address}:{port}: {error}"))),
                 Err(_) => Err(Text::new(
@@ -38,6 +39,15 @@ async fn attempt(check: &Check, vm: &Vm, paths: &Paths) -> Result<(), Text> {
             }
         }
     }
+}
+
+/// To a clone on the bridge of its rehearsal: its address is that of a machine in production too.
+async fn connect(vm: &Vm, address: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    if clone_of(&vm.name).is_some() {
+        socket.bind_device(Some(vm.bridge().as_bytes()))?;
+    }
+    socket.connect(address).await
 }
 
 async fn agent(socket: &Path) -> Result<(), Text> {

@@ -12,7 +12,7 @@ use crate::paths::Paths;
 
 /// Whether the host has what the machine stands on: its bridge, its images, its memory.
 pub fn surroundings(vm: &Vm, held: &[Held], paths: &Paths) -> Result<(), Error> {
-    let bridge = format!("br-{}", vm.zone);
+    let bridge = vm.bridge();
     if !paths.network_interface(&bridge).exists() {
         return Err(Error::Blocked(Text::new(
             format!(

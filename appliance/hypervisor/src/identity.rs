@@ -17,10 +17,10 @@ pub fn vm_of_unit(unit: &str) -> Option<&str> {
     unit.strip_prefix("varde-vm@")?.strip_suffix(".service")
 }
 
-/// RFC 9562 UUID, version 8: the same as long as site and name are.
+/// RFC 9562 UUID, version 8: the same as long as site and name are. A clone has that of its machine.
 pub fn uuid(site: &str, vm: &str) -> String {
     let mut hash = Sha256::new();
-    for part in [site, vm] {
+    for part in [site, varde_site::original(vm)] {
         hash.update(part.as_bytes());
         hash.update([0xff]);
     }

@@ -6,7 +6,8 @@
 //!
 //! `varde-hypervisord` watches: what systemd says of the units ([`systemd`]), what each QEMU says ([`qmp`]), and what
 //! the boot checks find ([`checks`]) goes as events into a [`machine::Machine`], which judges its state. [`daemon`]
-//! carries events in and orders out, [`service`] answers on the bus. The daemon can die at any time: no machine is its
+//! carries events in and orders out, [`service`] answers on the bus. [`snapshots`] keeps instants to go back to, and
+//! [`rehearsal`] tries upgrades on clones before machines have them. The daemon can die at any time: no machine is its
 //! child, and it finds everything again.
 
 pub mod admission;
@@ -27,6 +28,7 @@ pub mod prepare;
 pub mod probe;
 pub mod qmp;
 pub mod reconcile;
+pub mod rehearsal;
 pub mod service;
 pub mod site;
 pub mod snapshots;

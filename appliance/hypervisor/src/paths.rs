@@ -123,6 +123,12 @@ impl Paths {
         self.at("run/varde/hypervisor")
     }
 
+    /// What is written down of a rehearsal.
+    pub fn rehearsal(&self, rehearsal: &str) -> PathBuf {
+        self.at("var/lib/varde/rehearsal")
+            .join(format!("{rehearsal}.json"))
+    }
+
     /// How much was free on the data disk, in the last days.
     pub fn forecast(&self) -> PathBuf {
         self.notes().join("forecast")

@@ -44,6 +44,7 @@ fn declared(name: &str, paths: &Paths) -> Result<(Site, Vm), Error> {
         .iter()
         .find(|vm| vm.name == name)
         .cloned()
+        .or_else(|| site.cloned(name))
         .ok_or_else(|| Error::NotDeclared(name.to_owned()))?;
     Ok((site, vm))
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
-use crate::{Account, Vm, Zone};
+use crate::{Account, Vm, Zone, original};
 
 /// User numbers of accounts: within those that distributions leave to people.
 pub const ACCOUNT_UIDS: Range<u32> = 20_000..60_000;
@@ -14,9 +14,10 @@ pub const ACCOUNT_UIDS: Range<u32> = 20_000..60_000;
 /// get different ones, because a number must never change: the machine's disks on the data partition belong to it.
 pub const VM_UIDS: Range<u32> = 0x7000_0000..0x7fff_0000;
 
-/// The Ethernet address of a virtual machine: locally administered (IEEE 802), the same as long as site and name are.
+/// The Ethernet address of a virtual machine: locally administered (IEEE 802), the same as long as site and name are. A
+/// clone has that of its machine.
 pub fn mac(site: &str, vm: &str) -> [u8; 6] {
-    let hash = hash(&["mac", site, vm]);
+    let hash = hash(&["mac", site, original(vm)]);
     [0x02, hash[0], hash[1], hash[2], hash[3], hash[4]]
 }
 
@@ -72,9 +73,9 @@ impl Vm {
         format!("varde-vm-{}", self.name)
     }
 
-    /// Number of both.
+    /// Number of both. A clone has that of its machine, on whose disks its own stand.
     pub fn uid(&self) -> u32 {
-        vm_uid(&self.name)
+        vm_uid(original(&self.name))
     }
 }
 

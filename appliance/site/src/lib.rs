@@ -12,6 +12,8 @@ mod identity;
 mod model;
 mod network;
 mod parse;
+mod recipe;
+mod rehearsal;
 mod risk;
 mod store;
 mod telephony;
@@ -29,6 +31,8 @@ pub use model::{
 };
 pub use network::Network;
 pub use parse::{Kept, LONGEST_FILE, parse, parse_keeping, readable};
+pub use recipe::{GuestCommand, Recipe};
+pub use rehearsal::{LONGEST_CLONED, REHEARSALS, clone_name, clone_of, original};
 pub use risk::{Risk, risks};
 pub use store::{Active, Origin, Record, Source, Store, TakenBack, Terms, Trial, Writer};
 pub use telephony::{

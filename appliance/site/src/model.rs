@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Database, Telephony};
+use crate::{Database, Recipe, Telephony};
 
 /// A whole site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,7 @@ pub struct Site {
     pub vms: Vec<Vm>,
     pub databases: Vec<Database>,
     pub telephony: Option<Telephony>,
+    pub recipes: Vec<Recipe>,
 }
 
 /// `[site]`

@@ -41,6 +41,7 @@ pub fn risks(from: &Site, to: &Site) -> Vec<Risk> {
         vms: _,
         databases,
         telephony,
+        recipes: _,
     } = to;
     let SiteInfo {
         name: _,

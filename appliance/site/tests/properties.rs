@@ -283,6 +283,7 @@ prop_compose! {
             vms,
             databases: Vec::new(),
             telephony: None,
+            recipes: Vec::new(),
         }
     }
 }

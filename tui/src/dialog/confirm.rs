@@ -187,6 +187,10 @@ impl Intent {
         | Action::TestEmergency { why }
         | Action::ClearCall { why, .. }
         | Action::RestartChannel { why, .. }
+        | Action::Rehearse { why, .. }
+        | Action::DiscardRehearsal { why, .. }
+        | Action::Promote { why, .. }
+        | Action::TakeBackPromotion { why, .. }
         | Action::Reboot { why }
         | Action::PowerOff { why }) = &mut action;
         reason.clone_into(why);

@@ -6,6 +6,7 @@ pub mod machine;
 pub mod machines;
 pub mod overview;
 pub mod record;
+pub mod rehearsals;
 pub mod site;
 pub mod snapshots;
 pub mod telephony;
@@ -17,6 +18,7 @@ pub use log::LogPage;
 pub use machines::MachinesPage;
 pub use overview::OverviewPage;
 pub use record::RecordPage;
+pub use rehearsals::RehearsalsPage;
 pub use site::SitePage;
 pub use telephony::TelephonyPage;
 
@@ -36,10 +38,11 @@ pub enum PageId {
     Record,
     Databases,
     Telephony,
+    Rehearsals,
 }
 
 impl PageId {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Overview,
         Self::Machines,
         Self::Site,
@@ -47,6 +50,7 @@ impl PageId {
         Self::Record,
         Self::Databases,
         Self::Telephony,
+        Self::Rehearsals,
     ];
 
     pub fn title(self, words: Words) -> &'static str {
@@ -58,6 +62,7 @@ impl PageId {
             Self::Record => words.page_record(),
             Self::Databases => words.page_databases(),
             Self::Telephony => words.page_telephony(),
+            Self::Rehearsals => words.page_rehearsals(),
         }
     }
 
@@ -66,6 +71,7 @@ impl PageId {
         let has = |page: Self| match page {
             Self::Databases => !state.databases().is_empty(),
             Self::Telephony => state.has_telephony(),
+            Self::Rehearsals => state.has_recipes(),
             _ => true,
         };
         (1..)
@@ -96,6 +102,7 @@ pub fn open(state: &mut State, page: PageId) -> Vec<Effect> {
         PageId::Record => record::open(state),
         PageId::Databases => databases::open(state),
         PageId::Telephony => telephony::open(state),
+        PageId::Rehearsals => rehearsals::open(state),
     }
 }
 
@@ -108,6 +115,7 @@ pub fn command(state: &mut State, cmd: &Cmd) -> Vec<Effect> {
         PageId::Record => record::command(state, cmd),
         PageId::Databases => databases::command(state, cmd),
         PageId::Telephony => telephony::command(state, cmd),
+        PageId::Rehearsals => rehearsals::command(state, cmd),
     }
 }
 
@@ -121,5 +129,6 @@ pub fn draw(state: &State, canvas: Canvas) {
         PageId::Record => record::draw(state, canvas),
         PageId::Databases => databases::draw(state, canvas),
         PageId::Telephony => telephony::draw(state, canvas),
+        PageId::Rehearsals => rehearsals::draw(state, canvas),
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use varde_bus::host::Severity;
 use varde_bus::hypervisor::{VmState, VmStatus};
 
-use super::{PageId, machines, record, site, snapshots};
+use super::{PageId, machines, record, rehearsals, site, snapshots};
 use crate::canvas::{Canvas, Role};
 use crate::command::Cmd;
 use crate::event::Effect;
@@ -113,6 +113,7 @@ fn wrong(state: &State, canvas: &mut Canvas, limit: u16) -> u16 {
     lines.extend(
         snapshots::problems(state)
             .into_iter()
+            .chain(rehearsals::problems(state))
             .map(|text| (Role::Warning, text)),
     );
     if state.has_telephony() {

@@ -7,6 +7,7 @@ mod common;
 mod databases;
 mod keys;
 mod pages;
+mod rehearsals;
 mod snapshots;
 mod telephony;
 

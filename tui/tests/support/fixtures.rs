@@ -4,6 +4,7 @@ use varde_bus::audit::Record;
 use varde_bus::dbrestart::{DatabaseState, DatabaseStatus, InUse, PlannedRun, RunRecord};
 use varde_bus::host::{HostStatus, LogLine, LogQuery, Problem, Severity};
 use varde_bus::hypervisor::{CheckState, CheckStatus, DiskStatus, VmState, VmStatus, VmUsage};
+use varde_bus::rehearsal::{Outcome, OutcomeKind, RecipeInfo, Rehearsal, RehearsalState};
 use varde_bus::site::{Generation, Probe, ProbeState, SiteSummary, TrialStatus};
 use varde_bus::snapshot::{Deed, Price, Progress, Snapshot, SnapshotState, Storage};
 use varde_bus::{Finding, Text};
@@ -237,6 +238,68 @@ pub const STORAGE: Storage = Storage {
     free: 12 << 30,
     full_at: 0,
 };
+
+pub fn promotion_price() -> Text {
+    Text::new(
+        "Svikter en sjekk innen 120 s, rulles journal tilbake av seg selv.",
+        "If a check fails within 120 s, journal is rolled back by itself.",
+    )
+}
+
+pub fn recipes() -> Vec<RecipeInfo> {
+    vec![RecipeInfo {
+        name: "mer-minne".into(),
+        title: "Mer minne til PostgreSQL".into(),
+        group: "journal".into(),
+        machines: vec!["journal".into()],
+        memory: 512 << 20,
+        steps: 1,
+        checks: 1,
+        watch: 120,
+    }]
+}
+
+pub fn rehearsal(state: RehearsalState) -> Rehearsal {
+    let outcome = |kind, what: &str, passed| Outcome {
+        production: false,
+        kind,
+        vm: "journal".into(),
+        what: what.into(),
+        passed,
+        said: Text::default(),
+        took: 1_200,
+    };
+    let failed = state == RehearsalState::Failed;
+    Rehearsal {
+        name: "r1".into(),
+        recipe: "mer-minne".into(),
+        title: "Mer minne til PostgreSQL".into(),
+        machines: vec!["journal".into()],
+        by: "kari".into(),
+        why: String::new(),
+        begun: NOW - 10 * MINUTE,
+        ended: 0,
+        state,
+        text: if failed {
+            Text::new(
+                "Sjekken «SHOW work_mem» på journal gikk ikke bra: sluttet med 1",
+                "The check \"SHOW work_mem\" on journal did not go well: ended with 1",
+            )
+        } else {
+            Text::default()
+        },
+        outcomes: vec![
+            outcome(OutcomeKind::Step, "ALTER SYSTEM SET work_mem = 8192", true),
+            outcome(OutcomeKind::Check, "SHOW work_mem", !failed),
+        ],
+        all: 4,
+        used: 34 << 20,
+        promoted_by: String::new(),
+        watched_until: 0,
+        snapshot: String::new(),
+        undo_until: 0,
+    }
+}
 
 pub fn price(deed: Deed) -> Price {
     let (lost, lost_since, text) = match deed {

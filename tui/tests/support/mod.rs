@@ -234,6 +234,8 @@ impl Fake {
         match ask {
             Ask::Vms => Answer::Vms(fixtures::vms()),
             Ask::Snapshots => Answer::Snapshots(fixtures::snapshots(), fixtures::STORAGE),
+            Ask::Rehearsals => Answer::Rehearsals(Vec::new(), Vec::new()),
+            Ask::PromotionPrice { .. } => Answer::PromotionPrice(fixtures::promotion_price()),
             Ask::Price { deed, .. } => Answer::Price(fixtures::price(*deed)),
             Ask::Usage(_) => Answer::Usage(fixtures::USAGE),
             Ask::Host => Answer::Host(fixtures::host()),

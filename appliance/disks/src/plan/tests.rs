@@ -14,6 +14,7 @@ fn snapshot(id: &str) -> Snapshot {
         quiesced: true,
         keep: Keep::Kept,
         overlays: std::collections::BTreeMap::new(),
+        lent: Vec::new(),
     }
 }
 
@@ -212,6 +213,8 @@ fn orders() -> impl Strategy<Value = Vec<Order>> {
         }),
         id().prop_map(|id| Order::HaltMerge { id }),
         (id(), any::<bool>()).prop_map(|(id, quiet)| Order::Quiet { id, quiet }),
+        id().prop_map(|id| Order::Lend { id, to: "r1".into() }),
+        id().prop_map(|id| Order::Return { id, to: "r1".into() }),
     ];
     proptest::collection::vec(order, 1..12)
 }
@@ -241,4 +244,103 @@ proptest! {
             prop_assert!(chains.is_sound());
         }
     }
+}
+
+proptest! {
+    #[test]
+    fn what_is_lent_is_neither_written_nor_dropped_until_it_is_returned(orders in orders()) {
+        let mut chains = two_disks();
+        for order in &orders {
+            let lent = chains.lent_to("r1");
+            let Ok(steps) = plan(&chains, order) else { continue };
+            let layer_below = |file: &str| {
+                let layers = chains.disks.values().map(|chain| &chain.layers);
+                layers.into_iter().find_map(|layers| {
+                    let place = layers.iter().position(|layer| layer == file)?;
+                    layers.get(place.checked_sub(1)?)
+                })
+            };
+            for step in &steps {
+                match step {
+                    Step::Remove { file } => prop_assert!(!lent.values().any(|one| one == file), "{order:?}"),
+                    Step::Merge { file } => {
+                        let below = layer_below(file);
+                        prop_assert!(!lent.values().any(|one| Some(one) == below), "{order:?}");
+                    }
+                    _ => {}
+                }
+            }
+            let next = after(&chains, &steps);
+            if !matches!(order, Order::Return { .. }) {
+                // Still lent, and still below something: nobody writes to it.
+                let lent_now = next.lent_to("r1");
+                for (disk, layer) in &lent {
+                    prop_assert!(lent_now.get(disk) == Some(layer) || matches!(order, Order::Lend { .. }), "{order:?}");
+                    prop_assert!(next.head(disk) != Some(layer.as_str()), "{order:?}");
+                }
+            }
+            chains = next;
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_that_is_lent_says_to_whom_and_what_is_asked_of_it_is_refused() {
+    let kept = carry_out(&two_disks(), &taking("1", false));
+    let id = || "1".to_owned();
+    let lent = carry_out(
+        &kept,
+        &Order::Lend {
+            id: id(),
+            to: "r1".into(),
+        },
+    );
+    assert_eq!(lent.lent_to("r1")["system"], "system.qcow2");
+    for order in [
+        Order::RollBack { id: id() },
+        Order::Merge { id: id() },
+        Order::BeginMerge { id: id() },
+        Order::Quiet {
+            id: id(),
+            quiet: true,
+        },
+    ] {
+        let refusal = plan(&lent, &order).unwrap_err().text();
+        assert!(
+            refusal.en.contains("the rehearsal r1 stand on 1"),
+            "{order:?}: {refusal}"
+        );
+    }
+    // A newer one is nobody's.
+    let two = carry_out(&lent, &taking("2", false));
+    assert!(plan(&two, &Order::RollBack { id: "2".into() }).is_ok());
+    let back = carry_out(
+        &lent,
+        &Order::Return {
+            id: id(),
+            to: "r1".into(),
+        },
+    );
+    assert!(back.lent_to("r1").is_empty());
+    assert!(plan(&back, &Order::Merge { id: id() }).is_ok());
+}
+
+#[test]
+fn of_a_clone_that_is_discarded_nothing_is_left_and_its_names_do_not_come_again() {
+    let kept = carry_out(&two_disks(), &taking("1", false));
+    let steps = plan(&kept, &Order::Discard).unwrap();
+    let removed = steps.iter().filter(|step| matches!(step, Step::Remove { .. }));
+    assert_eq!(removed.count(), 4);
+    assert!(
+        matches!(steps[0], Step::Idle { .. }),
+        "somebody may still write to it"
+    );
+    let gone = carry_out(&kept, &Order::Discard);
+    assert_eq!(
+        gone,
+        Chains {
+            next: kept.next,
+            ..Chains::default()
+        }
+    );
 }

@@ -10,6 +10,7 @@ use varde_bus::hypervisor::{NAME, PATH};
 use varde_bus::site::SiteProxy;
 use varde_hypervisor::daemon::{self, Handle};
 use varde_hypervisor::paths::Paths;
+use varde_hypervisor::rehearsal::{self, Director, Rehearsals};
 use varde_hypervisor::service::{self, Hypervisor};
 use varde_hypervisor::site;
 use varde_hypervisor::snapshots::{Keeper, keep_watch};
@@ -39,6 +40,7 @@ async fn serve() -> Result<(), Failure> {
     let units: Arc<dyn Units> = Arc::new(systemd);
     let (handle, publications) = daemon::spawn(paths.clone(), Arc::clone(&units), unit_news);
     let (keeper, news) = Keeper::new(handle.clone(), units, paths.clone());
+    let (director, endings) = Director::new(keeper.clone());
 
     // Listened to before the first reading, so that no generation falls between.
     let activations = SiteProxy::new(&connection).await?.receive_activated().await?;
@@ -48,7 +50,14 @@ async fn serve() -> Result<(), Failure> {
 
     let interface = Hypervisor::new(&connection, handle, keeper.clone(), paths).await?;
     connection.object_server().at(PATH, interface).await?;
+    let rehearsals = Rehearsals::new(&connection, director.clone()).await?;
+    connection
+        .object_server()
+        .at(varde_bus::rehearsal::PATH, rehearsals)
+        .await?;
     connection.request_name(NAME).await?;
+    connection.request_name(varde_bus::rehearsal::NAME).await?;
+    director.resume();
     // Without systemd there is nobody to tell.
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
         eprintln!("cannot tell systemd that the service is ready: {error}");
@@ -58,6 +67,7 @@ async fn serve() -> Result<(), Failure> {
     tokio::select! {
         result = service::publish(&connection, publications) => result,
         result = service::tell(&connection, news) => result,
+        result = rehearsal::tell(&connection, endings) => result,
         () = following => Ok(()),
         () = keep_watch(keeper) => Ok(()),
         _ = terminate.recv() => Ok(()),
@@ -70,9 +80,9 @@ fn signal() -> Result<tokio::signal::unix::Signal, Failure> {
         .map_err(|error| Failure::from(zbus::Error::from(error)))
 }
 
-/// The machines of the active generation. A generation that cannot be read changes nothing.
+/// The machines of the active generation, and clones of them in rehearsals. A generation that cannot be read changes nothing.
 async fn read_site(handle: &Handle, paths: &Paths) {
-    match site::active(paths) {
+    match site::with_clones(paths) {
         Ok(Some(site)) => handle.site(site).await,
         Ok(None) => {}
         Err(error) => {

@@ -1,12 +1,14 @@
 //! Disks as they are declared: a missing one is made, one that is too small grows, none shrinks. Runs as the machine's
 //! own user.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use varde_disks::{Chains, Executor};
-use varde_site::{Firmware, Vm};
+use varde_site::{Firmware, Text, Vm, clone_of};
 
 use crate::argv::{UEFI_VARIABLES, UEFI_VARIABLES_TEMPLATE};
 use crate::notes::Ended;
@@ -22,11 +24,17 @@ pub fn make(vm: &Vm, run: &str, paths: &Paths) -> Result<Chains, Error> {
     let mut tell = |_| {};
     let mut executor = Executor::new(&directory, &paths.qemu_img, PATIENCE, &mut tell)?;
     let uefi = vm.firmware == Firmware::Uefi;
-    if uefi {
+    let lent = lent(vm, paths)?;
+    if uefi && lent.is_empty() {
         variables(vm, paths)?;
     }
     let mut disks = Vec::new();
-    for disk in &vm.disks {
+    for (disk, layer) in &lent {
+        let declared = vm.disks.iter().find(|one| one.name == *disk);
+        let size = varde_disks::virtual_size(layer)?.max(declared.map_or(0, |disk| disk.size));
+        disks.push((disk.clone(), size, Some(layer.clone())));
+    }
+    for disk in vm.disks.iter().filter(|disk| !lent.contains_key(&disk.name)) {
         // Looked for only where the disk has still to be made: one that was made knows its base.
         let made = paths.disk(&vm.name, &disk.name).exists();
         let image = disk.image.as_deref().filter(|_| !made);
@@ -41,6 +49,26 @@ pub fn make(vm: &Vm, run: &str, paths: &Paths) -> Result<Chains, Error> {
     let chains = executor.make_ready(&disks, extra, ended_well)?;
     varde_disks::remember(&directory, run)?;
     Ok(chains)
+}
+
+/// By disk of a clone the layer of its machine's disk that it stands on. What is not lent to it is no clone's to read.
+fn lent(vm: &Vm, paths: &Paths) -> Result<BTreeMap<String, PathBuf>, Error> {
+    let Some((rehearsal, original)) = clone_of(&vm.name) else {
+        return Ok(BTreeMap::new());
+    };
+    let directory = paths.disks(original);
+    let lent = varde_disks::read(&directory)?.lent_to(rehearsal);
+    if lent.is_empty() {
+        return Err(Error::Blocked(Text::new(
+            format!("{} er en klon, og øvingen den hører til er over", vm.name),
+            format!(
+                "{} is a clone, and the rehearsal that it belongs to is over",
+                vm.name
+            ),
+        )));
+    }
+    let place = |(disk, layer): (String, String)| (disk, directory.join(layer));
+    Ok(lent.into_iter().map(place).collect())
 }
 
 fn variables(vm: &Vm, paths: &Paths) -> Result<(), Error> {

@@ -51,7 +51,7 @@ fn make(path: &Path, uid: u32, gid: u32) -> Result<(), Error> {
 /// A tap device that the machine's user may open, on the bridge of its zone. It stays from one start to the next.
 pub fn network(vm: &Vm, paths: &Paths) -> Result<(), Error> {
     let tap = identity::tap(&vm.name);
-    let bridge = format!("br-{}", vm.zone);
+    let bridge = vm.bridge();
     let device = paths.network_interface(&tap);
     let exists = device.exists();
     if exists

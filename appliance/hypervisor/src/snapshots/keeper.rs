@@ -49,8 +49,8 @@ pub enum News {
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Keeper {
-    pub(super) handle: Handle,
-    pub(super) paths: Paths,
+    pub(crate) handle: Handle,
+    pub(crate) paths: Paths,
     pub(super) units: Arc<dyn Units>,
     news: mpsc::UnboundedSender<News>,
     busy: Arc<Mutex<BTreeMap<String, Busy>>>,
@@ -147,11 +147,11 @@ impl Keeper {
         busy.get_mut(vm).map(look)
     }
 
-    pub(super) fn chains(&self, vm: &str) -> Result<Chains, Failure> {
+    pub(crate) fn chains(&self, vm: &str) -> Result<Chains, Failure> {
         varde_disks::read(&self.paths.disks(vm)).map_err(|error| crate::Error::from(error).into())
     }
 
-    pub(super) async fn order(&self, vm: &str, order: &Order) -> Result<(), Failure> {
+    pub(crate) async fn order(&self, vm: &str, order: &Order) -> Result<(), Failure> {
         errand::send(vm, order, &*self.units, &self.paths).await
     }
 
@@ -226,6 +226,7 @@ impl Keeper {
             quiesced: false,
             keep: Keep::Kept,
             overlays: BTreeMap::new(),
+            lent: Vec::new(),
         };
         let id = snapshot.id.clone();
         let prepared = match self.prepare(&mut parts, &snapshot).await {
@@ -432,7 +433,7 @@ impl Keeper {
         result
     }
 
-    async fn until_off(&self, vm: &str) -> Result<(), Failure> {
+    pub(crate) async fn until_off(&self, vm: &str) -> Result<(), Failure> {
         let end = Instant::now() + OFF;
         loop {
             if !self.handle.line(vm).await?.on {
@@ -500,7 +501,7 @@ impl Keeper {
             .sum()
     }
 
-    pub(super) async fn find(&self, id: &str) -> Result<Snapshot, Failure> {
+    pub(crate) async fn find(&self, id: &str) -> Result<Snapshot, Failure> {
         self.list()
             .await?
             .into_iter()
@@ -611,13 +612,13 @@ fn log<T>(vm: &Vm, result: &Result<T, crate::qmp::Error>) -> bool {
 }
 
 /// A block of stat(2) is 512 bytes. No file: nothing used.
-pub(super) fn blocks(path: &Path) -> u64 {
+pub(crate) fn blocks(path: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt;
     std::fs::symlink_metadata(path).map_or(0, |metadata| metadata.blocks() * 512)
 }
 
 /// Those that others start after come first.
-fn by_dependency<'a>(vms: &[&'a Vm]) -> Vec<&'a str> {
+pub(crate) fn by_dependency<'a>(vms: &[&'a Vm]) -> Vec<&'a str> {
     let mut ordered: Vec<&str> = Vec::new();
     let mut left: Vec<&Vm> = vms.to_vec();
     while !left.is_empty() {
@@ -734,6 +735,7 @@ mod tests {
             quiesced: false,
             keep: Keep::Kept,
             overlays: BTreeMap::new(),
+            lent: Vec::new(),
         });
         assert!(problem(&snapshot, 100).is_empty());
         assert_eq!(problem(&snapshot, 101).en, "Expired; merge it or roll back");

@@ -14,5 +14,6 @@ mod price;
 mod watch;
 
 pub use keeper::{Keeper, News};
+pub(crate) use keeper::{blocks, by_dependency};
 pub use price::price;
 pub use watch::keep_watch;

@@ -99,7 +99,11 @@ impl Place {
             "run/varde/media",
             "var/lib/varde/vm",
             "var/lib/varde/images",
+            "var/lib/varde/rehearsal",
+            "var/lib/varde/site",
             "sys/class/net/br-inner",
+            "sys/class/net/r1-inner",
+            "sys/class/net/r2-inner",
             "proc",
         ] {
             std::fs::create_dir_all(root.join(path)).expect("a directory");
@@ -116,7 +120,7 @@ impl Place {
 #[derive(Clone)]
 pub struct Processes {
     pub paths: Paths,
-    vms: Arc<BTreeMap<String, Vm>>,
+    site: Arc<Site>,
     views: Arc<Mutex<BTreeMap<String, UnitView>>>,
     news: Arc<Mutex<mpsc::UnboundedSender<UnitNews>>>,
     workers: Arc<Mutex<BTreeMap<String, u32>>>,
@@ -127,7 +131,7 @@ impl Processes {
         let (news, receiver) = mpsc::unbounded_channel();
         let processes = Self {
             paths,
-            vms: Arc::new(site.vms.iter().map(|vm| (vm.name.clone(), vm.clone())).collect()),
+            site: Arc::new(site.clone()),
             views: Arc::default(),
             news: Arc::new(Mutex::new(news)),
             workers: Arc::default(),
@@ -140,6 +144,12 @@ impl Processes {
         let (news, receiver) = mpsc::unbounded_channel();
         *self.news.lock().expect("news") = news;
         receiver
+    }
+
+    /// The machine of that name, or the clone.
+    fn declared(&self, name: &str) -> Vm {
+        let machine = self.site.vms.iter().find(|vm| vm.name == name).cloned();
+        machine.or_else(|| self.site.cloned(name)).expect("declared")
     }
 
     pub fn step(&self, step: &str, vm: &str, invocation: &str) -> Command {
@@ -156,6 +166,12 @@ impl Processes {
 
     pub fn pid(&self, vm: &str) -> u32 {
         self.views.lock().expect("views")[vm].pid
+    }
+
+    /// Its process, if it has one.
+    pub fn running(&self, vm: &str) -> Option<u32> {
+        let views = self.views.lock().expect("views");
+        views.get(vm).map(|view| view.pid).filter(|pid| *pid > 0)
     }
 
     fn change(&self, vm: &str, change: impl FnOnce(&mut UnitView)) {
@@ -184,7 +200,7 @@ impl Processes {
             invocation: invocation.to_owned(),
             when: now(),
             site: "nord".to_owned(),
-            vm: self.vms[vm].clone(),
+            vm: self.declared(vm),
         };
         started.write(&self.paths).expect("written");
     }

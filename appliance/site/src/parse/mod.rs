@@ -10,6 +10,7 @@ mod names;
 mod place;
 mod quantity;
 mod reader;
+mod recipe;
 mod references;
 mod syntax;
 mod telephony;
@@ -41,6 +42,7 @@ const ROOT: &[Key] = &[
     key("vm", "[[vm]]"),
     key("database", "[[database]]"),
     key("telephony", "[telephony]"),
+    key("recipe", "[[recipe]]"),
 ];
 
 /// Hashes that `password_hash = "keep"` stands for, by account name.
@@ -89,8 +91,10 @@ fn read(reader: &mut Reader<'_>, text: &str, kept: &Kept) -> Option<Site> {
     let vms = vm::read(reader, &root);
     let databases = database::read(reader, &root);
     let telephony = telephony::read(reader, &root);
+    let recipes = recipe::read(reader, &root);
     references::check(reader, info.as_ref(), &zones, &vms);
     database::check(reader, &databases, &zones, &vms);
+    recipe::check(reader, &recipes, &vms);
     if let Some(telephony) = &telephony {
         telephony::check(reader, telephony, &zones);
     }
@@ -108,6 +112,10 @@ fn read(reader: &mut Reader<'_>, text: &str, kept: &Kept) -> Option<Site> {
             Some(entry) => Some(telephony::finish(entry)?),
             None => None,
         },
+        recipes: recipes
+            .into_iter()
+            .map(|entry| entry.recipe)
+            .collect::<Option<_>>()?,
     })
 }
 
@@ -205,6 +213,9 @@ mod tests {
             ("### [vm.limits]", vm::LIMIT_KEYS),
             ("## [[database]]", database::KEYS),
             ("### [database.restart]", database::RESTART_KEYS),
+            ("## [[recipe]]", recipe::KEYS),
+            ("### [[recipe.step]]", recipe::COMMAND_KEYS),
+            ("### [[recipe.check]]", recipe::COMMAND_KEYS),
         ]
         .into_iter()
         .chain(telephony::TABLES.iter().copied())

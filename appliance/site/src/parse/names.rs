@@ -2,7 +2,7 @@
 
 use super::reader::Wrong;
 use super::words::clip;
-use crate::Text;
+use crate::{Text, clone_of};
 
 /// Longest name of an account, and of anything that has no shorter bound.
 pub(super) const LONGEST: usize = 31;
@@ -101,6 +101,19 @@ pub(super) fn name(text: &str, longest: usize) -> Result<String, Wrong> {
         return wrong("det ender på bindestrek", "it ends in a hyphen");
     }
     Ok(text.to_owned())
+}
+
+/// As [`name`], and not one that clones in rehearsals have.
+pub(super) fn unreserved(text: &str, longest: usize) -> Result<String, Wrong> {
+    let name = name(text, longest)?;
+    if clone_of(&name).is_none() {
+        return Ok(name);
+    }
+    Err(Wrong::new(
+        format!("Navn som begynner som «{}» er satt av til øvinger", clip(&name)),
+        format!("Names that begin as \"{}\" are kept for rehearsals", clip(&name)),
+    )
+    .remedy("Velg et annet navn", "Choose another name"))
 }
 
 pub(super) fn account(text: &str) -> Result<String, Wrong> {

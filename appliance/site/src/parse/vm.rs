@@ -75,7 +75,7 @@ fn vm<'a>(reader: &mut Reader<'_>, table: &Table<'a, '_>) -> VmEntry<'a> {
     for key in ["name", "title", "cpus", "memory", "zone", "disk"] {
         table.require(reader, key);
     }
-    let name = table.parsed(reader, "name", |text| names::name(text, LONGEST_VM));
+    let name = table.parsed(reader, "name", |text| names::unreserved(text, LONGEST_VM));
     let title = table.parsed(reader, "title", |text| names::title(text, 40));
     let group = table.parsed(reader, "group", |text| names::name(text, LONGEST));
     let cpus = table.integer(reader, "cpus", 1..=128);

@@ -33,7 +33,7 @@ fn zone(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> ZoneEntry {
     for key in ["name", "title", "address"] {
         table.require(reader, key);
     }
-    let name = table.parsed(reader, "name", |text| names::name(text, LONGEST_ZONE));
+    let name = table.parsed(reader, "name", |text| names::unreserved(text, LONGEST_ZONE));
     let title = table.parsed(reader, "title", |text| names::title(text, 40));
     let address = table.parsed(reader, "address", address);
     let uplink = table.parsed(reader, "uplink", names::interface);

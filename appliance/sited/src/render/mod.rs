@@ -4,6 +4,7 @@ mod accounts;
 mod machine;
 mod network;
 mod order;
+mod rehearsal;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,7 @@ pub fn render(site: &Site, notice: Notice<'_>) -> Tree {
     let mut tree = Tree::new();
     accounts::render(site, &mut tree);
     network::render(site, &mut tree);
+    rehearsal::render(site, &mut tree);
     order::render(site, &mut tree);
     machine::render(site, notice, &mut tree);
     tree
@@ -56,10 +58,13 @@ pub fn hostname(site: &Site) -> (&'static Path, &str) {
     (Path::new("/proc/sys/kernel/hostname"), &site.site.name)
 }
 
-/// Name of the bridge that a file in [`OWNED`] declared.
+/// Name of the device that a file in [`OWNED`] declared.
 pub fn bridge_of(file: &str) -> Option<String> {
-    let zone = file.strip_prefix(network::PREFIX)?.strip_suffix(".netdev")?;
-    Some(format!("br-{zone}"))
+    let stem = file.strip_prefix(network::PREFIX)?.strip_suffix(".netdev")?;
+    if rehearsal::is_device(stem) {
+        return Some(stem.to_owned());
+    }
+    Some(format!("br-{stem}"))
 }
 
 fn file(tree: &mut Tree, path: impl Into<PathBuf>, text: String) {
@@ -136,6 +141,11 @@ mod tests {
             bridge_of("50-varde-klinikk.netdev").as_deref(),
             Some("br-klinikk")
         );
+        assert_eq!(
+            bridge_of("50-varde-r1-klinikk.netdev").as_deref(),
+            Some("r1-klinikk")
+        );
+        assert_eq!(bridge_of("50-varde-vrf-r2.netdev").as_deref(), Some("vrf-r2"));
         assert_eq!(bridge_of("50-varde-klinikk.network"), None);
         assert_eq!(bridge_of("20-other.netdev"), None);
     }

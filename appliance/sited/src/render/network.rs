@@ -14,7 +14,7 @@ pub(super) const PREFIX: &str = "50-varde-";
 pub(super) fn render(site: &Site, tree: &mut Tree) {
     for zone in &site.zones {
         let path = |end: &str| format!("{FOLDER}/{PREFIX}{}.{end}", zone.name);
-        file(tree, path("netdev"), netdev(zone));
+        file(tree, path("netdev"), netdev(&zone.bridge()));
         file(tree, path("network"), network(site, zone));
         if let Some(uplink) = &zone.uplink {
             file(tree, path("uplink.network"), uplink_network(zone, uplink));
@@ -23,11 +23,8 @@ pub(super) fn render(site: &Site, tree: &mut Tree) {
 }
 
 /// No spanning tree: a bridge has one uplink at most, and a machine that starts must not wait for it.
-fn netdev(zone: &Zone) -> String {
-    format!(
-        "[NetDev]\nName={}\nKind=bridge\n\n[Bridge]\nSTP=no\nForwardDelaySec=0\n",
-        zone.bridge()
-    )
+pub(super) fn netdev(bridge: &str) -> String {
+    format!("[NetDev]\nName={bridge}\nKind=bridge\n\n[Bridge]\nSTP=no\nForwardDelaySec=0\n")
 }
 
 fn network(site: &Site, zone: &Zone) -> String {
@@ -56,7 +53,7 @@ fn network(site: &Site, zone: &Zone) -> String {
 
 /// The zone leads nowhere else, so there is neither a router nor a name server to tell of. Every machine has a lease of
 /// its own in here, so none needs to be kept: a server that keeps leases would first wait to be told that `/var` is there.
-fn dhcp_server(site: &Site, zone: &Zone, text: &mut String) {
+pub(super) fn dhcp_server(site: &Site, zone: &Zone, text: &mut String) {
     text.push_str(
         "DHCPServer=yes\n\n[DHCPServer]\nEmitDNS=no\nEmitNTP=no\nEmitSIP=no\nEmitRouter=no\nPersistLeases=no\n",
     );
@@ -82,6 +79,6 @@ fn uplink_network(zone: &Zone, uplink: &str) -> String {
     )
 }
 
-fn add(text: &mut String, more: std::fmt::Arguments<'_>) {
+pub(super) fn add(text: &mut String, more: std::fmt::Arguments<'_>) {
     text.write_fmt(more).expect("writing to a text does not fail");
 }
