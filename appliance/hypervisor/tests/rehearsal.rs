@@ -365,6 +365,11 @@ async fn an_upgrade_that_fails_on_a_clone_says_why_and_production_never_hears_of
     let clone = world.handle.get("r1-db").await.unwrap();
     assert_eq!(clone.state, VmState::Running);
     world.director.discard("r1").await.unwrap();
+    // At once again: it waits for the merge of what the first one stood on.
+    world.director.rehearse("up", "kari", "").await.unwrap();
+    let again = world.until(RehearsalState::Failed).await;
+    assert_eq!(again.text, failed.text);
+    world.director.discard("r1").await.unwrap();
     world.is_cleared().await;
     let gone = world.handle.get("r1-db").await;
     assert!(gone.is_err(), "the clone is still declared");

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use varde_bus::Failure;
 use varde_bus::hypervisor::VmState;
 use varde_bus::rehearsal::{OutcomeKind, RehearsalState};
-use varde_bus::snapshot::{Deed, SnapshotState};
+use varde_bus::snapshot::Deed;
 use varde_site::Text;
 
 use super::director::{Director, Stop, declared, refused};
@@ -16,9 +16,6 @@ use super::guest;
 use super::record::Record;
 use super::run::{On, unless_ended, why};
 use crate::daemon::now;
-
-/// The disks of the rehearsal's snapshot are merged within this, else the promotion has to wait.
-const MERGED: Duration = Duration::from_mins(10);
 
 /// Between two rounds of checks while the machines are watched.
 const ROUND: Duration = Duration::from_secs(15);
@@ -115,16 +112,7 @@ impl Director {
     /// Clears the clones away, and takes the snapshot that there is a way back to.
     async fn prepare(&self, record: &mut Record, end: &mut watch::Receiver<bool>) -> Result<(), Stop> {
         self.remove_clones(record).await?;
-        let deadline = Instant::now() + MERGED;
-        while self.is_merging(record).await? {
-            if Instant::now() >= deadline {
-                return Err(Stop::Failed(Text::new(
-                    "Øyeblikksbildet fra øvingen er ikke slått sammen ennå. Prøv igjen når det er gjort",
-                    "The snapshot of the rehearsal is not merged yet. Try again when it is",
-                )));
-            }
-            unless_ended(end, sleep(Duration::from_millis(500))).await?;
-        }
+        self.until_free(record, end).await?;
         let by = record.promotion.clone().unwrap_or_default().by;
         let why = format!("promotion of {}", record.mark());
         let snapshot = self.keeper.take(&record.machines, (0, 0), &by, &why).await?;
@@ -132,12 +120,6 @@ impl Director {
             promotion.snapshot = snapshot;
         }
         Ok(self.save(record)?)
-    }
-
-    async fn is_merging(&self, record: &Record) -> Result<bool, Failure> {
-        let snapshots = self.keeper.list().await?;
-        let ours = snapshots.iter().find(|one| one.why == record.mark());
-        Ok(ours.is_some_and(|one| one.state == SnapshotState::Merging))
     }
 
     /// The steps and first checks are over: the machines are watched, or taken back.

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use varde_bus::hypervisor::VmState;
 use varde_bus::rehearsal::{Outcome, OutcomeKind, RehearsalState};
-use varde_disks::Order;
+use varde_disks::{Keep, Order};
 use varde_site::{GuestCommand, Text, Vm, clone_name};
 
 use super::director::{Director, News, Stop};
@@ -19,6 +19,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Beside what its checks may take: a machine without checks is up when its QEMU is.
 const START: Duration = Duration::from_mins(1);
+
+/// Somebody else is done with the disks within this.
+const FREE: Duration = Duration::from_mins(10);
 
 /// Between two tries of a check that has not passed yet.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -73,6 +76,7 @@ impl Director {
 
     async fn rehearse_all(&self, record: &mut Record, end: &mut watch::Receiver<bool>) -> Result<(), Stop> {
         let keeper = &self.keeper;
+        self.until_free(record, end).await?;
         let id = keeper
             .take(&record.machines, (0, 0), &record.by, &record.mark())
             .await?;
@@ -87,6 +91,33 @@ impl Director {
         self.steps(record, On::Clones, end).await?;
         self.stage(record, RehearsalState::Checks)?;
         self.checks(record, On::Clones, end).await
+    }
+
+    /// Waits until nobody works on the machines' disks: what an earlier rehearsal stood on is merged, usually.
+    pub(super) async fn until_free(
+        &self,
+        record: &Record,
+        end: &mut watch::Receiver<bool>,
+    ) -> Result<(), Stop> {
+        let deadline = Instant::now() + FREE;
+        loop {
+            let mut free = true;
+            for vm in &record.machines {
+                let snapshots = self.keeper.chains(vm)?.snapshots;
+                free &= snapshots.iter().all(|one| one.keep != Keep::Merging);
+                free &= self.keeper.may_start(vm).is_ok();
+            }
+            if free {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(Stop::Failed(Text::new(
+                    "Det arbeides fortsatt med diskene: et øyeblikksbilde slås sammen. Prøv igjen når det er gjort",
+                    "The disks are still being worked on: a snapshot is merged. Try again when that is done",
+                )));
+            }
+            unless_ended(end, sleep(LOOK_AGAIN)).await?;
+        }
     }
 
     fn stage(&self, record: &mut Record, state: RehearsalState) -> Result<(), Stop> {
