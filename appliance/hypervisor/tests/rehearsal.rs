@@ -193,6 +193,8 @@ fn hash(file: &Path) -> String {
 /// commands run here, in the folder `root`, with the machine's name in `VM`.
 async fn agents(sockets: Vec<(String, PathBuf)>, root: PathBuf) {
     let mut ours: BTreeMap<String, u64> = BTreeMap::new();
+    // One for all: whichever socket a question comes by, what runs is known.
+    let ran = Ran::default();
     loop {
         for (vm, socket) in &sockets {
             let Ok(there) = std::fs::symlink_metadata(socket) else {
@@ -204,7 +206,7 @@ async fn agents(sockets: Vec<(String, PathBuf)>, root: PathBuf) {
             std::fs::remove_file(socket).unwrap();
             let listener = UnixListener::bind(socket).unwrap();
             ours.insert(vm.clone(), std::fs::symlink_metadata(socket).unwrap().ino());
-            tokio::spawn(agent(listener, vm.clone(), root.clone()));
+            tokio::spawn(agent(listener, vm.clone(), root.clone(), Arc::clone(&ran)));
         }
         sleep(LOOK_AGAIN).await;
     }
@@ -212,8 +214,7 @@ async fn agents(sockets: Vec<(String, PathBuf)>, root: PathBuf) {
 
 type Ran = Arc<Mutex<BTreeMap<u32, Option<std::process::Output>>>>;
 
-async fn agent(listener: UnixListener, vm: String, root: PathBuf) {
-    let ran = Ran::default();
+async fn agent(listener: UnixListener, vm: String, root: PathBuf, ran: Ran) {
     while let Ok((stream, _)) = listener.accept().await {
         tokio::spawn(talk(stream, vm.clone(), root.clone(), Arc::clone(&ran)));
     }

@@ -20,8 +20,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Beside what its checks may take: a machine without checks is up when its QEMU is.
 const START: Duration = Duration::from_mins(1);
 
-/// Somebody else is done with the disks within this.
+/// Somebody else is done with the disks within this, and a QEMU that starts is heard.
 const FREE: Duration = Duration::from_mins(10);
+const HEARD: Duration = Duration::from_secs(30);
 
 /// Between two tries of a check that has not passed yet.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -93,28 +94,26 @@ impl Director {
         self.checks(record, On::Clones, end).await
     }
 
-    /// Waits until nobody works on the machines' disks: what an earlier rehearsal stood on is merged, usually.
+    /// Waits until nobody works on the machines' disks (what an earlier rehearsal stood on is merged, usually), and until
+    /// QEMUs that have just started are heard. What still stands in the way then, the snapshot itself says.
     pub(super) async fn until_free(
         &self,
         record: &Record,
         end: &mut watch::Receiver<bool>,
     ) -> Result<(), Stop> {
-        let deadline = Instant::now() + FREE;
+        let begun = Instant::now();
         loop {
-            let mut free = true;
+            let (mut worked_on, mut silent) = (false, false);
             for vm in &record.machines {
                 let snapshots = self.keeper.chains(vm)?.snapshots;
-                free &= snapshots.iter().all(|one| one.keep != Keep::Merging);
-                free &= self.keeper.may_start(vm).is_ok();
+                worked_on |= snapshots.iter().any(|one| one.keep == Keep::Merging);
+                worked_on |= self.keeper.may_start(vm).is_err();
+                let line = self.keeper.handle.line(vm).await?;
+                silent |= line.on && line.qmp.is_none();
             }
-            if free {
+            let waited = begun.elapsed();
+            if !(worked_on && waited < FREE || silent && waited < HEARD) {
                 return Ok(());
-            }
-            if Instant::now() >= deadline {
-                return Err(Stop::Failed(Text::new(
-                    "Det arbeides fortsatt med diskene: et øyeblikksbilde slås sammen. Prøv igjen når det er gjort",
-                    "The disks are still being worked on: a snapshot is merged. Try again when that is done",
-                )));
             }
             unless_ended(end, sleep(LOOK_AGAIN)).await?;
         }

@@ -11,6 +11,7 @@ mod keeper;
 mod live;
 mod merge;
 mod price;
+mod take;
 mod watch;
 
 pub use keeper::{Keeper, News};
