@@ -96,7 +96,10 @@ pub fn command(arguments: &Arguments) -> Result<()> {
             nextest.env("VARDE_SITE", site);
             nextest.args(["-E", "binary(acceptance)"]);
         }
-        nextest.args(&arguments.scenarios);
+        if !arguments.scenarios.is_empty() {
+            // Who is named runs, whether it is one of the usual or not.
+            nextest.arg("--ignore-default-filter").args(&arguments.scenarios);
+        }
         let done = tests("Running the scenarios", &mut nextest);
         keep_junit(&output.join("junit-end-to-end.xml"))?;
         done
