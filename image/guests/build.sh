@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds the two demo guests: OUTDIR/small.qcow2 and OUTDIR/postgresql.qcow2.
+# Builds the demo guests: OUTDIR/small.qcow2, OUTDIR/postgresql.qcow2 and OUTDIR/desk.qcow2.
 #
 #   build.sh TOOLBOX OUTDIR [GUEST…]
 #
@@ -25,9 +25,9 @@ toolbox=$(cd "$1" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
 out=$(cd "$2" && pwd)
 shift 2
-[[ $# -gt 0 ]] || set -- small postgresql
+[[ $# -gt 0 ]] || set -- small postgresql desk
 for guest; do
-    [[ -d $here/$guest/tree ]] || fail "there is no guest $guest: the guests are small and postgresql"
+    [[ -d $here/$guest/tree ]] || fail "there is no guest $guest: the guests are small, postgresql and desk"
 done
 
 # The mounts live in a mount namespace of their own, so that nothing is left behind whatever happens. The toolbox sees

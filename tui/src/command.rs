@@ -57,6 +57,9 @@ pub enum Cmd {
     Discard,
     Promote,
     TakeBackPromotion,
+    // Access and desktops.
+    Enrol,
+    Renew,
     // Databases.
     RestartDatabase,
     SkipDatabase,
@@ -66,7 +69,7 @@ pub enum Cmd {
     NextView,
     TestCall,
     TestEmergency,
-    /// End a call, or bring a line's channels to rest.
+    /// End a call, a session or a desktop, or bring a line's channels to rest.
     Clear,
     // Site.
     Diff,

@@ -14,6 +14,7 @@ use varde_bus::telephony::{
 use varde_bus::{Action, Failure, Finding, Text};
 
 use crate::command::Cmd;
+pub use crate::page::access::Told as AccessTold;
 use crate::secret::Secret;
 use crate::terminal::{Characters, Key};
 
@@ -49,6 +50,8 @@ pub enum Event {
     VmRemoved(String),
     SnapshotsChanged,
     RehearsalsChanged,
+    /// What of access is new.
+    AccessChanged(String),
     DatabaseChanged(DatabaseStatus),
     DatabaseRemoved(String),
     /// What of telephony is new.
@@ -81,6 +84,7 @@ pub enum Service {
     Host,
     DbRestart,
     Telephony,
+    Access,
 }
 
 /// What came of a password.
@@ -105,6 +109,7 @@ pub enum Ask {
         deed: Deed,
     },
     Rehearsals,
+    Access,
     /// Of a promotion, or of taking it back.
     PromotionPrice {
         rehearsal: String,
@@ -147,6 +152,7 @@ pub enum Answer {
     Price(Price),
     Rehearsals(Vec<RecipeInfo>, Vec<Rehearsal>),
     PromotionPrice(Text),
+    Access(Box<AccessTold>),
     Host(HostStatus),
     Site(SiteSummary),
     History(Vec<Generation>),

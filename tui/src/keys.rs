@@ -281,13 +281,39 @@ const REHEARSALS: &[Binding] = &[
     ),
     bind(&[Char('p')], Cmd::Promote, W::key_promote, Some(W::brief_promote)),
     bind(
-        &[Char('b')],
+        &[Char('t')],
         Cmd::TakeBackPromotion,
         W::key_promotion_back,
         Some(W::brief_promotion_back),
     ),
     bind(&[Char('x')], Cmd::Discard, W::key_discard, Some(W::brief_discard)),
 ];
+
+const ACCESS: &[Binding] = &[
+    bind(
+        &[Char('v')],
+        Cmd::NextView,
+        W::key_access_view,
+        Some(W::brief_access_view),
+    ),
+    bind(&[Char('e')], Cmd::Enrol, W::key_enrol, Some(W::brief_enrol)),
+    bind(
+        &[Char('x')],
+        Cmd::Clear,
+        W::key_access_clear,
+        Some(W::brief_access_clear),
+    ),
+    bind(&[Char('r')], Cmd::Renew, W::key_renew, Some(W::brief_renew)),
+    bind(&[Enter], Cmd::Open, W::key_access_open, Some(W::brief_portal)),
+];
+
+/// Where the site has a portal.
+const TO_ACCESS: &[Binding] = &[bind(
+    &[Char('9')],
+    Cmd::Page(PageId::Access),
+    W::key_page_access,
+    None,
+)];
 
 /// Where the site has recipes.
 const TO_REHEARSALS: &[Binding] = &[bind(
@@ -414,12 +440,14 @@ pub fn page_tables(state: &State) -> Vec<&'static [Binding]> {
         PageId::Databases => vec![DATABASES, MOVE, EVERYWHERE],
         PageId::Telephony => vec![TELEPHONY, MOVE, EVERYWHERE],
         PageId::Rehearsals => vec![REHEARSALS, MOVE, EVERYWHERE],
+        PageId::Access => vec![ACCESS, MOVE, EVERYWHERE],
     };
     for (_, page) in PageId::shown(state) {
         match page {
             PageId::Databases => tables.push(TO_DATABASES),
             PageId::Telephony => tables.push(TO_TELEPHONY),
             PageId::Rehearsals => tables.push(TO_REHEARSALS),
+            PageId::Access => tables.push(TO_ACCESS),
             _ => {}
         }
     }
@@ -538,6 +566,8 @@ mod tests {
             vec![RECORD, MOVE, EVERYWHERE],
             vec![DATABASES, MOVE, EVERYWHERE, TO_DATABASES, TO_TELEPHONY],
             vec![TELEPHONY, MOVE, EVERYWHERE, TO_DATABASES, TO_TELEPHONY],
+            vec![REHEARSALS, MOVE, EVERYWHERE, TO_REHEARSALS, TO_ACCESS],
+            vec![ACCESS, MOVE, EVERYWHERE, TO_REHEARSALS, TO_ACCESS],
             vec![CONFIRM],
             vec![PROMPT],
             vec![PICK],

@@ -6,7 +6,7 @@ use crate::command::Cmd;
 use crate::dialog::{self, Confirm, Dialog, Intent, Kind, Viewer, Why};
 use crate::event::{Answer, Ask, Effect, Event, Service};
 use crate::keys;
-use crate::page::{self, PageId, databases, log, record, rehearsals, site, snapshots, telephony};
+use crate::page::{self, PageId, access, databases, log, record, rehearsals, site, snapshots, telephony};
 use crate::state::{Bus, State, Usage};
 use crate::terminal::Characters;
 use crate::words::{Words, both};
@@ -87,6 +87,7 @@ fn resolved(state: &mut State, event: Event) -> Vec<Effect> {
         }
         Event::SnapshotsChanged => reload::snapshots(state).into_iter().collect(),
         Event::RehearsalsChanged => reload::rehearsals(state).into_iter().collect(),
+        Event::AccessChanged(what) => access::changed(state, &what),
         Event::DatabaseChanged(database) => databases::changed(state, database),
         Event::DatabaseRemoved(name) => {
             if let Some(databases) = &mut state.data.databases.value {
@@ -151,6 +152,7 @@ fn forget_questions(state: &mut State) {
     data.databases.asked = false;
     data.snapshots.asked = false;
     data.rehearsals.asked = false;
+    data.access.asked = false;
     data.telephony.asked = false;
     state.log.asked = false;
 }
@@ -242,6 +244,7 @@ fn of_service(state: &mut State, service: Service, up: bool) -> Vec<Effect> {
             Service::Audit => reload::records(state).into_iter().collect(),
             Service::DbRestart => reload::databases(state).into_iter().collect(),
             Service::Telephony => telephony::refresh(state),
+            Service::Access => reload::access(state).into_iter().collect(),
             Service::Site => [reload::site(state), reload::history(state), reload::trial(state)]
                 .into_iter()
                 .flatten()
@@ -260,6 +263,7 @@ fn of_service(state: &mut State, service: Service, up: bool) -> Vec<Effect> {
         Service::Audit => data.records.take(now, Err(gone)),
         Service::DbRestart => data.databases.take(now, Err(gone)),
         Service::Telephony => data.telephony.take(now, Err(gone)),
+        Service::Access => data.access.take(now, Err(gone)),
         Service::Site => {
             data.site.take(now, Err(gone.clone()));
             data.history.take(now, Err(gone.clone()));
@@ -285,6 +289,8 @@ fn answered(state: &mut State, ask: Ask, answer: Result<Answer, Failure>) -> Vec
                 .take(now, Ok(rehearsals::Told { recipes, rehearsals }));
         }
         (Ask::Rehearsals, Err(failure)) => data.rehearsals.take(now, Err(failure)),
+        (Ask::Access, Ok(Answer::Access(told))) => access::answered(state, *told),
+        (Ask::Access, Err(failure)) => data.access.take(now, Err(failure)),
         (Ask::PromotionPrice { rehearsal, back }, Ok(Answer::PromotionPrice(price))) => {
             rehearsals::priced(state, &rehearsal, back, price);
         }
@@ -367,7 +373,11 @@ fn performed(state: &mut State, action: &Action, result: Result<varde_bus::Text,
             if matches!(action, Action::ApplySite { .. } | Action::RollBackSite { .. }) {
                 state.dialogs.clear();
             }
-            state.tell(true, said);
+            match action {
+                // It is a secret, and must be read to the end.
+                Action::Enrol { person, .. } => access::enrolled(state, person, said),
+                _ => state.tell(true, said),
+            }
         }
         Err(failure) => state.tell(false, failure.text),
     }

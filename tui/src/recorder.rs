@@ -125,8 +125,12 @@ fn without_secrets(state: &State, event: &Event) -> Event {
             let mut action = action.clone();
             secret::mask_action(&mut action);
             Event::Performed {
+                result: match &action {
+                    // The code is for the person alone.
+                    varde_bus::Action::Enrol { .. } => result.clone().map(|text| secret::mask_text(&text)),
+                    _ => result.clone(),
+                },
                 action,
-                result: result.clone(),
             }
         }
         event => event.clone(),

@@ -43,6 +43,10 @@ pub fn rehearsals(state: &mut State) -> Option<Effect> {
     once(&mut state.data.rehearsals.asked, Ask::Rehearsals)
 }
 
+pub fn access(state: &mut State) -> Option<Effect> {
+    once(&mut state.data.access.asked, Ask::Access)
+}
+
 pub fn telephony(state: &mut State) -> Option<Effect> {
     once(&mut state.data.telephony.asked, Ask::Telephony)
 }
@@ -72,6 +76,7 @@ pub fn all(state: &mut State) -> Vec<Effect> {
         snapshots(state),
         telephony(state),
         rehearsals(state),
+        access(state),
     ]
     .into_iter()
     .flatten()

@@ -56,6 +56,11 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
+/// A text of a service, in both languages.
+pub fn mask_text(text: &varde_bus::Text) -> varde_bus::Text {
+    varde_bus::Text::new(mask(&text.nb), mask(&text.en))
+}
+
 /// Text with each letter replaced by a star; its shape stays.
 pub fn mask(text: &str) -> String {
     text.chars().map(mask_char).collect()

@@ -7,11 +7,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use varde_bus::{Action, Client, Failure, FailureKind, audit, dbrestart, host, hypervisor, site, telephony};
+use varde_bus::{
+    Action, Client, Failure, FailureKind, access, audit, dbrestart, host, hypervisor, site, telephony,
+};
 use zbus::export::futures_core::Stream;
 use zbus::fdo::DBusProxy;
 
 use crate::event::{Answer, Ask, Event, Service};
+use crate::page::access::Told;
 use crate::page::databases::RUNS;
 use crate::page::telephony::RECORDS as CALL_RECORDS;
 use crate::reload::RECORDS;
@@ -133,6 +136,13 @@ async fn answer(client: &Client, ask: Ask) -> Result<Answer, Failure> {
             let recipes = client.rehearsals.recipes().await?;
             Answer::Rehearsals(recipes, client.rehearsals.list().await?)
         }
+        Ask::Access => Answer::Access(Box::new(Told {
+            portal: client.access.portal().await?,
+            persons: client.access.persons().await?,
+            sessions: client.access.sessions().await?,
+            pools: client.desktops.pools().await?,
+            desktops: client.desktops.list().await?,
+        })),
         Ask::PromotionPrice { rehearsal, .. } => {
             Answer::PromotionPrice(client.rehearsals.price(&rehearsal).await?)
         }
@@ -252,6 +262,7 @@ async fn subscribe(events: &mpsc::Sender<Event>) -> Result<(Client, JoinSet<()>)
         (host::NAME, Service::Host),
         (dbrestart::NAME, Service::DbRestart),
         (telephony::NAME, Service::Telephony),
+        (access::NAME, Service::Access),
     ] {
         let changes = bus
             .receive_name_owner_changed_with_args(&[(0, name)])
@@ -281,6 +292,16 @@ async fn subscribe(events: &mpsc::Sender<Event>) -> Result<(Client, JoinSet<()>)
         client.rehearsals.receive_changed().await?,
         events.clone(),
         |_| Some(Event::RehearsalsChanged),
+    ));
+    streams.spawn(forward(
+        client.access.receive_changed().await?,
+        events.clone(),
+        |signal| Some(Event::AccessChanged(signal.args().ok()?.what.to_owned())),
+    ));
+    streams.spawn(forward(
+        client.desktops.receive_changed().await?,
+        events.clone(),
+        |_| Some(Event::AccessChanged("desktops".to_owned())),
     ));
     streams.spawn(forward(
         client.dbrestart.receive_changed().await?,

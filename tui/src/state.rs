@@ -13,8 +13,8 @@ use varde_bus::{Failure, Language, Role, Text};
 use crate::dialog::Dialog;
 use crate::lock::Lock;
 use crate::page::{
-    DatabasesPage, LogPage, MachinesPage, OverviewPage, PageId, RecordPage, RehearsalsPage, SitePage,
-    TelephonyPage, rehearsals,
+    AccessPage, DatabasesPage, LogPage, MachinesPage, OverviewPage, PageId, RecordPage, RehearsalsPage,
+    SitePage, TelephonyPage, access, rehearsals,
 };
 use crate::terminal::Characters;
 use crate::words::{Words, both};
@@ -39,6 +39,7 @@ pub struct State {
     pub database: DatabasesPage,
     pub telephony: TelephonyPage,
     pub rehearsals: RehearsalsPage,
+    pub access: AccessPage,
     /// The last one is on top and gets the keys.
     pub dialogs: Vec<Dialog>,
     pub lock: Option<Lock>,
@@ -89,6 +90,7 @@ pub struct Data {
     pub usage: Option<Usage>,
     pub snapshots: Loaded<Vec<Snapshot>>,
     pub rehearsals: Loaded<rehearsals::Told>,
+    pub access: Loaded<access::Told>,
     /// The disk that machines' disks lie on.
     pub storage: Storage,
 }
@@ -168,6 +170,7 @@ impl State {
             database: DatabasesPage::default(),
             telephony: TelephonyPage::default(),
             rehearsals: RehearsalsPage::default(),
+            access: AccessPage::default(),
             dialogs: Vec::new(),
             lock: None,
             notice: None,
@@ -220,6 +223,11 @@ impl State {
     pub fn has_recipes(&self) -> bool {
         let told = self.data.rehearsals.value.as_ref();
         told.is_some_and(|told| !told.recipes.is_empty() || !told.rehearsals.is_empty())
+    }
+
+    pub fn has_portal(&self) -> bool {
+        let told = self.data.access.value.as_ref();
+        told.is_some_and(|told| told.portal.declared)
     }
 
     /// IANA name of the site's time zone; UTC until it is known.

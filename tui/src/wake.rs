@@ -22,6 +22,7 @@ enum Due {
     Databases,
     Snapshots,
     Rehearsals,
+    Access,
     Telephony,
 }
 
@@ -87,6 +88,12 @@ fn due(state: &State) -> Vec<(i64, Due)> {
             data.rehearsals.asked,
             data.rehearsals.at,
             Due::Rehearsals,
+        ),
+        (
+            data.access.trouble.is_some() && (state.page == PageId::Access || state.has_portal()),
+            data.access.asked,
+            data.access.at,
+            Due::Access,
         ),
         (
             data.snapshots.trouble.is_some(),
@@ -168,6 +175,7 @@ pub fn tick(state: &mut State) -> Vec<Effect> {
             Due::Trial => effects.extend(reload::trial(state)),
             Due::History => effects.extend(reload::history(state)),
             Due::Rehearsals => effects.extend(reload::rehearsals(state)),
+            Due::Access => effects.extend(reload::access(state)),
             Due::Snapshots => effects.extend(reload::snapshots(state)),
             Due::Databases => effects.extend(reload::databases(state)),
             Due::Telephony => effects.extend(telephony::refresh(state)),

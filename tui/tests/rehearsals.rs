@@ -101,6 +101,6 @@ fn what_was_taken_back_stands_on_the_overview_and_one_that_is_watched_can_be_tak
     let mut console = self::console(vec![watching]);
     console.press("<down>");
     console.sees("watched until 02:15");
-    console.press("b");
+    console.press("t");
     console.sees("Take r1 back?");
 }

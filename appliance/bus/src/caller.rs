@@ -95,6 +95,18 @@ impl Caller {
             ),
         ))
     }
+
+    /// Refuses unless it is this service of ours, or root.
+    pub fn require_account(&self, account: &str) -> Result<(), Failure> {
+        if self.uid == 0 || self.name == account {
+            return Ok(());
+        }
+        Err(Failure::new(
+            FailureKind::Denied,
+            format!("{} har ikke lov til dette: det er for {account}", self.name),
+            format!("{} may not do this: it is for {account}", self.name),
+        ))
+    }
 }
 
 fn role_of(uid: u32, groups: &[String]) -> Option<Role> {
@@ -126,7 +138,7 @@ mod tests {
     }
 
     /// What each role may do, written out: no role, viewer, operator, admin.
-    const MAY: [(&str, [bool; 4]); 41] = [
+    const MAY: [(&str, [bool; 4]); 50] = [
         ("vm.read", [false, true, true, true]),
         ("vm.start", [false, false, true, true]),
         ("vm.shutdown", [false, false, true, true]),
@@ -166,6 +178,15 @@ mod tests {
         ("rehearsal.discard", [false, false, true, true]),
         ("rehearsal.promote", [false, false, false, true]),
         ("rehearsal.take-back", [false, false, false, true]),
+        ("desktop.read", [false, true, true, true]),
+        ("desktop.stop", [false, false, true, true]),
+        ("desktop.renew", [false, false, true, true]),
+        ("access.read", [false, true, true, true]),
+        ("access.origin", [false, false, true, true]),
+        ("access.enrol", [false, false, true, true]),
+        ("access.forget", [false, false, true, true]),
+        ("access.end-session", [false, false, true, true]),
+        ("access.certificate", [false, false, false, true]),
         ("host.reboot", [false, false, false, true]),
         ("host.power-off", [false, false, false, true]),
     ];

@@ -7,8 +7,10 @@ use varde_site::Text;
 use zbus::Connection;
 
 use crate::Failure;
+use crate::access::AccessProxy;
 use crate::audit::AuditProxy;
 use crate::dbrestart::DbRestartProxy;
+use crate::desktop::DesktopsProxy;
 use crate::host::HostProxy;
 use crate::hypervisor::HypervisorProxy;
 use crate::rehearsal::RehearsalsProxy;
@@ -133,6 +135,26 @@ pub enum Action {
         rehearsal: String,
         why: String,
     },
+    EndDesktop {
+        desktop: String,
+        why: String,
+    },
+    RenewDesktop {
+        desktop: String,
+        why: String,
+    },
+    Enrol {
+        person: String,
+        why: String,
+    },
+    Forget {
+        person: String,
+        why: String,
+    },
+    EndSession {
+        session: String,
+        why: String,
+    },
     Reboot {
         why: String,
     },
@@ -169,6 +191,11 @@ impl Action {
             Self::DiscardRehearsal { .. } => Verb::DiscardRehearsal,
             Self::Promote { .. } => Verb::Promote,
             Self::TakeBackPromotion { .. } => Verb::TakeBackPromotion,
+            Self::EndDesktop { .. } => Verb::EndDesktop,
+            Self::RenewDesktop { .. } => Verb::RenewDesktop,
+            Self::Enrol { .. } => Verb::Enrol,
+            Self::Forget { .. } => Verb::Forget,
+            Self::EndSession { .. } => Verb::EndSession,
             Self::Reboot { .. } => Verb::Reboot,
             Self::PowerOff { .. } => Verb::PowerOff,
         }
@@ -200,6 +227,8 @@ pub struct Client {
     pub dbrestart: DbRestartProxy<'static>,
     pub telephony: TelephonyProxy<'static>,
     pub rehearsals: RehearsalsProxy<'static>,
+    pub desktops: DesktopsProxy<'static>,
+    pub access: AccessProxy<'static>,
 }
 
 impl Client {
@@ -221,6 +250,8 @@ impl Client {
             dbrestart: DbRestartProxy::new(&connection).await?,
             telephony: TelephonyProxy::new(&connection).await?,
             rehearsals: RehearsalsProxy::new(&connection).await?,
+            desktops: DesktopsProxy::new(&connection).await?,
+            access: AccessProxy::new(&connection).await?,
             connection,
         })
     }
@@ -451,6 +482,41 @@ impl Client {
                 Text::new(
                     format!("{rehearsal} tas tilbake"),
                     format!("{rehearsal} is being taken back"),
+                )
+            }
+            Action::EndDesktop { desktop, why } => {
+                self.desktops.end(desktop, why).await?;
+                Text::new(
+                    format!("Pulten {desktop} er avsluttet"),
+                    format!("The desktop {desktop} is ended"),
+                )
+            }
+            Action::RenewDesktop { desktop, why } => {
+                self.desktops.renew(desktop, why).await?;
+                Text::new(
+                    format!("Pulten {desktop} lages på nytt"),
+                    format!("The desktop {desktop} is made anew"),
+                )
+            }
+            Action::Enrol { person, why } => {
+                let code = self.access.enrol(person, why).await?.code;
+                Text::new(
+                    format!("Kode for {person}, i ett døgn: {code}"),
+                    format!("Code for {person}, for one day: {code}"),
+                )
+            }
+            Action::Forget { person, why } => {
+                self.access.forget(person, why).await?;
+                Text::new(
+                    format!("Passord og totrinn for {person} er glemt"),
+                    format!("Password and second factor of {person} are forgotten"),
+                )
+            }
+            Action::EndSession { session, why } => {
+                self.access.end_session(session, why).await?;
+                Text::new(
+                    format!("Økten {session} er avsluttet"),
+                    format!("The session {session} is ended"),
                 )
             }
             Action::Reboot { why } => {

@@ -4,11 +4,14 @@
 //! [`Action`]. A service finds out who calls with [`caller::Caller`], asks [`role`] whether that person may, records
 //! the change with [`record::Recorder`], and answers a [`Failure`] that is readable in both languages.
 
+pub mod access;
 pub mod audit;
 pub mod caller;
 mod client;
 pub mod code;
 pub mod dbrestart;
+pub mod desktop;
+pub mod door;
 mod error;
 pub mod health;
 pub mod host;

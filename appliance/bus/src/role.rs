@@ -46,12 +46,22 @@ pub enum Verb {
     DiscardRehearsal,
     Promote,
     TakeBackPromotion,
+    ReadDesktop,
+    EndDesktop,
+    RenewDesktop,
+    ReadAccess,
+    /// To see where persons come from.
+    ReadOrigin,
+    Enrol,
+    Forget,
+    EndSession,
+    SetCertificate,
     Reboot,
     PowerOff,
 }
 
 /// The verb, the least role that may do it, and the name under which it is recorded.
-pub const TABLE: [(Verb, Role, &str); 41] = [
+pub const TABLE: [(Verb, Role, &str); 50] = [
     (Verb::ReadVm, Role::Viewer, "vm.read"),
     (Verb::StartVm, Role::Operator, "vm.start"),
     (Verb::ShutDownVm, Role::Operator, "vm.shutdown"),
@@ -91,6 +101,15 @@ pub const TABLE: [(Verb, Role, &str); 41] = [
     (Verb::DiscardRehearsal, Role::Operator, "rehearsal.discard"),
     (Verb::Promote, Role::Admin, "rehearsal.promote"),
     (Verb::TakeBackPromotion, Role::Admin, "rehearsal.take-back"),
+    (Verb::ReadDesktop, Role::Viewer, "desktop.read"),
+    (Verb::EndDesktop, Role::Operator, "desktop.stop"),
+    (Verb::RenewDesktop, Role::Operator, "desktop.renew"),
+    (Verb::ReadAccess, Role::Viewer, "access.read"),
+    (Verb::ReadOrigin, Role::Operator, "access.origin"),
+    (Verb::Enrol, Role::Operator, "access.enrol"),
+    (Verb::Forget, Role::Operator, "access.forget"),
+    (Verb::EndSession, Role::Operator, "access.end-session"),
+    (Verb::SetCertificate, Role::Admin, "access.certificate"),
     (Verb::Reboot, Role::Admin, "host.reboot"),
     (Verb::PowerOff, Role::Admin, "host.power-off"),
 ];

@@ -48,6 +48,12 @@ pub enum Noun {
     /// Telephony: lines, trunks, phones and calls
     #[command(subcommand)]
     Phone(PhoneVerb),
+    /// Who comes in from devices of their own: the portal, persons and sessions
+    #[command(subcommand)]
+    Access(AccessVerb),
+    /// Virtual desktops, and who has them
+    #[command(subcommand)]
+    Desktop(DesktopVerb),
     /// The site: what site.toml says, and its generations
     #[command(subcommand)]
     Site(SiteVerb),
@@ -367,6 +373,67 @@ pub enum PhoneVerb {
         file: PathBuf,
         /// The reason, for the record
         #[arg(long, default_value = "")]
+        why: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum AccessVerb {
+    /// Where people log in, and the fingerprint of its certificate
+    Portal,
+    /// All persons, and whether they have enrolled
+    Persons,
+    /// Who is in, from where, and on which desktop
+    Sessions,
+    /// A code with which a person chooses password and second factor, anew where there were some
+    Enrol {
+        person: String,
+        /// The reason, for the record
+        #[arg(long, default_value = "")]
+        why: String,
+    },
+    /// Forget a person's password and second factor, and end the person's sessions
+    Forget {
+        person: String,
+        /// The reason, for the record
+        #[arg(long)]
+        why: String,
+    },
+    /// End a session at once
+    End {
+        session: String,
+        /// The reason, for the record
+        #[arg(long, default_value = "")]
+        why: String,
+    },
+    /// Give the portal a certificate, with those that lead to an authority after it, and its key; both PEM
+    Certificate {
+        chain: PathBuf,
+        key: PathBuf,
+        /// The reason, for the record
+        #[arg(long, default_value = "")]
+        why: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum DesktopVerb {
+    /// The pools that site.toml declares, and how they stand
+    Pools,
+    /// All desktops
+    List,
+    /// Take a desktop from whoever has it, and shut it down
+    End {
+        desktop: String,
+        /// The reason, for the record
+        #[arg(long)]
+        why: String,
+    },
+    /// Make a desktop anew from the golden image: what was written to it is lost
+    Renew {
+        desktop: String,
+        /// The reason, for the record
+        #[arg(long)]
         why: String,
     },
 }

@@ -304,6 +304,52 @@ const TEXTS: &[(&str, &str)] = &[
         "Write the signalling of a call to a pcapng file, for Wireshark",
         "Skriv signaleringen i en samtale til en pcapng-fil, for Wireshark",
     ),
+    (
+        "Who comes in from devices of their own: the portal, persons and sessions",
+        "Hvem som kommer inn fra egne enheter: portalen, personer og økter",
+    ),
+    (
+        "Where people log in, and the fingerprint of its certificate",
+        "Der folk logger inn, og fingeravtrykket av sertifikatet",
+    ),
+    (
+        "All persons, and whether they have enrolled",
+        "Alle personer, og om de er innmeldt",
+    ),
+    (
+        "Who is in, from where, and on which desktop",
+        "Hvem som er inne, hvorfra, og på hvilken pult",
+    ),
+    (
+        "A code with which a person chooses password and second factor, anew where there were some",
+        "En kode som en person velger passord og totrinn med, på nytt om det finnes fra før",
+    ),
+    (
+        "Forget a person's password and second factor, and end the person's sessions",
+        "Glem passordet og totrinnet til en person, og avslutt øktene",
+    ),
+    ("End a session at once", "Avslutt en økt med en gang"),
+    (
+        "Give the portal a certificate, with those that lead to an authority after it, and its key; both PEM",
+        "Gi portalen et sertifikat, fulgt av dem som leder til en utsteder, og nøkkelen; begge PEM",
+    ),
+    (
+        "Virtual desktops, and who has them",
+        "Virtuelle pulter, og hvem som har dem",
+    ),
+    (
+        "The pools that site.toml declares, and how they stand",
+        "Gruppene av pulter som står i site.toml, og hvordan det står til",
+    ),
+    ("All desktops", "Alle pulter"),
+    (
+        "Take a desktop from whoever has it, and shut it down",
+        "Ta en pult fra den som har den, og slå den av",
+    ),
+    (
+        "Make a desktop anew from the golden image: what was written to it is lost",
+        "Lag en pult på nytt fra grunnbildet: det som er skrevet til den, går tapt",
+    ),
     ("Say what is wrong with a file", "Si hva som er galt med en fil"),
     (
         "Make a file the active generation; on trial where it could lock operators out",

@@ -4,10 +4,12 @@
 //! people in 80 columns, or with `--json` in the shape of the bus types. Exit codes: 0 done, 1 refused or failed,
 //! 2 wrong usage.
 
+mod access;
 mod args;
 mod attach;
 mod audit;
 mod db;
+mod desktop;
 mod error;
 mod generate;
 mod help;
@@ -100,6 +102,8 @@ async fn run(noun: Noun, context: &Context) -> Result<(), Error> {
         Noun::Rehearse(verb) => rehearse::run(context, verb).await,
         Noun::Db(verb) => db::run(context, verb).await,
         Noun::Phone(verb) => phone::run(context, verb).await,
+        Noun::Access(verb) => access::run(context, verb).await,
+        Noun::Desktop(verb) => desktop::run(context, verb).await,
         Noun::Site(verb) => site::run(context, verb).await,
         Noun::Log(query) => host::log(context, query).await,
         Noun::Audit(verb) => audit::run(context, verb).await,

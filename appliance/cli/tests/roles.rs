@@ -18,7 +18,7 @@ use varde_audit::service::Service as Audit;
 use varde_bus::hypervisor::HypervisorProxy;
 use varde_bus::record::Recorder;
 use varde_bus::testing::PrivateBus;
-use varde_bus::{audit, dbrestart, host, hypervisor, rehearsal, site, telephony};
+use varde_bus::{access, audit, dbrestart, desktop, door, host, hypervisor, rehearsal, site, telephony};
 use varde_dbrestart::service::{DbRestart, Posts};
 use varde_host::facts::Sources;
 use varde_host::journal::Journal;
@@ -41,6 +41,18 @@ use Who::{Admin, Operator, Viewer, Writer};
 
 /// Written out by hand, not taken from `varde_bus::role`, to be held against it.
 const TABLE: &[(&str, &[(&str, Who)])] = &[
+    (
+        access::NAME,
+        &[
+            ("EndSession", Operator),
+            ("Enrol", Operator),
+            ("Forget", Operator),
+            ("Persons", Viewer),
+            ("Portal", Viewer),
+            ("Sessions", Viewer),
+            ("SetCertificate", Admin),
+        ],
+    ),
     (
         audit::NAME,
         &[
@@ -66,6 +78,39 @@ const TABLE: &[(&str, &[(&str, Who)])] = &[
             ("Runs", Viewer),
             ("SetCredential", Admin),
             ("SkipNext", Operator),
+        ],
+    ),
+    (
+        desktop::NAME,
+        &[
+            ("Attach", Writer),
+            ("End", Operator),
+            ("List", Viewer),
+            ("Open", Writer),
+            ("Pools", Viewer),
+            ("Release", Writer),
+            ("Renew", Operator),
+        ],
+    ),
+    (
+        door::NAME,
+        &[
+            ("Active", Writer),
+            ("Challenge", Writer),
+            ("ChoosePassword", Writer),
+            ("Closed", Writer),
+            ("Confirm", Writer),
+            ("End", Writer),
+            ("Enrol", Writer),
+            ("Holds", Writer),
+            ("Home", Writer),
+            ("LogOut", Writer),
+            ("Login", Writer),
+            ("Redeem", Writer),
+            ("Report", Writer),
+            ("SecondFactor", Writer),
+            ("Settings", Writer),
+            ("Ticket", Writer),
         ],
     ),
     (
@@ -325,6 +370,7 @@ async fn serve(bus: &PrivateBus, folder: &Path) -> Vec<Connection> {
     let (handle, _) = varde_hypervisor::daemon::spawn(paths.clone(), Arc::clone(&units), news);
     let (keeper, _) = varde_hypervisor::snapshots::Keeper::new(handle.clone(), units, paths.clone());
     let (director, _) = varde_hypervisor::rehearsal::Director::new(keeper.clone());
+    let desks = keeper.clone();
     let service = varde_hypervisor::service::Hypervisor::new(&machines, handle, keeper, paths)
         .await
         .unwrap();
@@ -341,6 +387,12 @@ async fn serve(bus: &PrivateBus, folder: &Path) -> Vec<Connection> {
         .at(rehearsal::PATH, rehearsals)
         .await
         .unwrap();
+    let (desks, _) = varde_hypervisor::desktops::Host::new(desks);
+    let desks = varde_hypervisor::desktops::Desktops::new(&machines, desks)
+        .await
+        .unwrap();
+    machines.object_server().at(desktop::PATH, desks).await.unwrap();
+    machines.request_name(desktop::NAME).await.unwrap();
     machines.request_name(hypervisor::NAME).await.unwrap();
     machines.request_name(rehearsal::NAME).await.unwrap();
     // The other services find it.
@@ -369,7 +421,17 @@ async fn serve(bus: &PrivateBus, folder: &Path) -> Vec<Connection> {
     );
     phones.object_server().at(telephony::PATH, service).await.unwrap();
     phones.request_name(telephony::NAME).await.unwrap();
-    vec![systemd, record, sites, hosts, machines, databases, phones]
+
+    let doors = bus.connect().await;
+    let keeper = varde_access::Doorkeeper::open(varde_access::folder::Folder::new(path("access"))).unwrap();
+    let house = Arc::new(varde_access::house::House::new(&doors, keeper).await.unwrap());
+    let service = varde_access::service::Access::new(Arc::clone(&house));
+    doors.object_server().at(access::PATH, service).await.unwrap();
+    let service = varde_access::door::Door::new(house);
+    doors.object_server().at(door::PATH, service).await.unwrap();
+    doors.request_name(access::NAME).await.unwrap();
+    doors.request_name(door::NAME).await.unwrap();
+    vec![systemd, record, sites, hosts, machines, databases, phones, doors]
 }
 
 /// Name and signature of every method that the object offers on the interface of its own name.

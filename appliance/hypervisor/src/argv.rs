@@ -41,12 +41,24 @@ pub fn argv(
     line.option("-sandbox", SANDBOX);
     line.flag("-nodefaults");
     line.flag("-no-user-config");
-    line.option("-display", "none");
+    if vm.desktop {
+        // Never `-k`: the browser sends keys by their place, and the guest knows its own keyboard.
+        let screen = paths.screen(&vm.name).display().to_string();
+        line.option("-display", format!("vnc=unix:{}", escape(&screen)));
+    } else {
+        line.option("-display", "none");
+    }
     processor(&mut line, vm, accelerator);
     firmware(&mut line, vm, chains, paths);
     line.option("-rtc", "base=utc");
     line.option("-boot", "strict=on");
     line.option("-device", "virtio-rng-pci");
+    if vm.desktop {
+        // What every guest has a driver for; a pointer that is where the browser's is.
+        line.option("-device", "VGA,vgamem_mb=16");
+        line.option("-device", "qemu-xhci");
+        line.option("-device", "usb-tablet");
+    }
     for (place, disk) in vm.disks.iter().enumerate() {
         drive(&mut line, vm, place, &disk.name, chains, paths);
     }
@@ -84,7 +96,9 @@ pub fn argv(
 
 fn processor(line: &mut Line, vm: &Vm, accelerator: Accelerator) {
     // graphics=off: firmware and boot loader speak on the serial port, so that a guest that does not boot says so.
-    let mut machine = format!("{MACHINE_TYPE},graphics=off,vmport=off");
+    // A desktop has a screen for that.
+    let graphics = if vm.desktop { "on" } else { "off" };
+    let mut machine = format!("{MACHINE_TYPE},graphics={graphics},vmport=off");
     if vm.firmware == Firmware::Uefi {
         machine.push_str(",pflash0=firmware,pflash1=variables");
     }
@@ -326,6 +340,15 @@ mod tests {
             &paths(),
         );
         assert_eq!(golden(&line), include_str!("../tests/argv/uefi-tcg").trim_end());
+    }
+
+    #[test]
+    fn a_desktop_has_a_screen_on_a_socket_and_no_clipboard() {
+        let mut vm = vm("kontor-anne");
+        vm.desktop = true;
+        vm.disks = vec![disk("system", Some("desktop"))];
+        let line = argv(&vm, "nord", Accelerator::Kvm, None, &Chains::default(), &paths());
+        assert_eq!(golden(&line), include_str!("../tests/argv/desktop").trim_end());
     }
 
     #[test]

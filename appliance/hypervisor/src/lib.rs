@@ -7,7 +7,7 @@
 //! `varde-hypervisord` watches: what systemd says of the units ([`systemd`]), what each QEMU says ([`qmp`]), and what
 //! the boot checks find ([`checks`]) goes as events into a [`machine::Machine`], which judges its state. [`daemon`]
 //! carries events in and orders out, [`service`] answers on the bus. [`snapshots`] keeps instants to go back to, and
-//! [`rehearsal`] tries upgrades on clones before machines have them. The daemon can die at any time: no machine is its
+//! [`rehearsal`] tries upgrades on clones before machines have them, and [`desktops`] gives machines to persons. The daemon can die at any time: no machine is its
 //! child, and it finds everything again.
 
 pub mod admission;
@@ -17,6 +17,7 @@ pub mod autostart;
 pub mod checks;
 pub mod console;
 pub mod daemon;
+pub mod desktops;
 mod error;
 pub mod gate;
 pub mod identity;

@@ -85,6 +85,11 @@ impl Paths {
         self.run(vm).join("agent.sock")
     }
 
+    /// Where a desktop's screen is shown, by RFB.
+    pub fn screen(&self, vm: &str) -> PathBuf {
+        self.run(vm).join("screen.sock")
+    }
+
     pub fn serial(&self, vm: &str) -> PathBuf {
         self.run(vm).join("serial.sock")
     }
@@ -127,6 +132,11 @@ impl Paths {
     pub fn rehearsal(&self, rehearsal: &str) -> PathBuf {
         self.at("var/lib/varde/rehearsal")
             .join(format!("{rehearsal}.json"))
+    }
+
+    /// Who has which floating desktop.
+    pub fn desktops(&self) -> PathBuf {
+        self.notes().join("desktops")
     }
 
     /// How much was free on the data disk, in the last days.

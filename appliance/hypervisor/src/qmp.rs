@@ -13,8 +13,8 @@ mod tests;
 pub use client::{Client, DEFAULT_TIMEOUT, connect};
 pub use command::{
     BlockCommit, BlockdevAdd, BlockdevDel, Command, Continue, Job, JobCancel, JobComplete, JobDismiss,
-    JobFinalize, JobStatus, Node, PowerDown, QueryJobs, QueryNodes, QueryStatus, Quit, RunState, Shutdown,
-    Status, Stop, Transaction,
+    JobFinalize, JobStatus, Node, PowerDown, QueryJobs, QueryNodes, QueryStatus, QueryVnc, Quit, RunState,
+    Screen, Shutdown, Status, Stop, Transaction,
 };
 
 use serde::Deserialize;

@@ -23,6 +23,7 @@ pub fn vm(name: &str) -> Vm {
         checks: Vec::new(),
         limits: Limits::default(),
         shutdown_timeout: 60,
+        desktop: false,
     }
 }
 

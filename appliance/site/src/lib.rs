@@ -3,6 +3,7 @@
 //! A file becomes a [`Site`] or a list of findings ([`parse`]), each with its place and its remedy. A checked file
 //! becomes a generation in the [`Store`]; one generation is active, and every service reads its own part of that one.
 
+mod access;
 mod database;
 mod diff;
 mod error;
@@ -19,6 +20,7 @@ mod store;
 mod telephony;
 mod text;
 
+pub use access::{DesktopPool, Desktops, Person, Portal};
 pub use database::{Database, DatabaseServer, Engine, Pool, Restart, RestartWhat};
 pub use diff::diff;
 pub use error::StoreError;

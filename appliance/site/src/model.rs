@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Database, Recipe, Telephony};
+use crate::{Database, DesktopPool, Person, Portal, Recipe, Telephony};
 
 /// A whole site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,10 +15,14 @@ pub struct Site {
     pub site: SiteInfo,
     pub accounts: Vec<Account>,
     pub zones: Vec<Zone>,
+    /// Those of `[[vm]]`, then the machines of desktop pools.
     pub vms: Vec<Vm>,
     pub databases: Vec<Database>,
     pub telephony: Option<Telephony>,
     pub recipes: Vec<Recipe>,
+    pub portal: Option<Portal>,
+    pub persons: Vec<Person>,
+    pub desktop_pools: Vec<DesktopPool>,
 }
 
 /// `[site]`
@@ -149,6 +153,9 @@ pub struct Vm {
     pub limits: Limits,
     /// How long an orderly shutdown may take, in seconds, before the ladder goes on to harder means.
     pub shutdown_timeout: u64,
+    /// It belongs to a desktop pool, and has a screen.
+    #[serde(default)]
+    pub desktop: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

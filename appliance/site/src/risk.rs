@@ -42,6 +42,9 @@ pub fn risks(from: &Site, to: &Site) -> Vec<Risk> {
         databases,
         telephony,
         recipes: _,
+        portal: _,
+        persons: _,
+        desktop_pools: _,
     } = to;
     let SiteInfo {
         name: _,

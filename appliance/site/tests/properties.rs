@@ -200,6 +200,7 @@ prop_compose! {
             firmware: if uefi { Firmware::Uefi } else { Firmware::Bios },
             disks: std::iter::once(disks.0).chain(disks.1).collect(),
             checks: agent.into_iter().chain(tcp).collect(),
+            desktop: false,
         }
     }
 }
@@ -284,6 +285,9 @@ prop_compose! {
             databases: Vec::new(),
             telephony: None,
             recipes: Vec::new(),
+            portal: None,
+            persons: Vec::new(),
+            desktop_pools: Vec::new(),
         }
     }
 }

@@ -1,4 +1,4 @@
-# Set-up that both guests share; runs inside the tree.
+# Set-up that all guests share; runs inside the tree.
 
 # The demo account. Its password is written on the login prompt: these are guests to try things on.
 useradd --create-home --shell /bin/bash --groups sudo --comment 'Demo' demo

@@ -8,7 +8,7 @@ use varde_machine::Toolbox;
 use varde_machine::keys::Key;
 
 use crate::error::{Error, Result};
-use crate::{binaries, guests, place, step, toolbox};
+use crate::{binaries, guests, novnc, place, step, toolbox};
 
 /// The version that the image carries: the workspace's.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -67,6 +67,7 @@ fn ensure_image(toolbox: &Toolbox) -> Result<PathBuf> {
     let project = place::project();
     let tree = place::cache("work")?.join("binaries");
     binaries::build(&tree)?;
+    let novnc = novnc::ensure(toolbox)?;
     let tools = toolbox
         .tree()
         .file_name()
@@ -79,17 +80,18 @@ fn ensure_image(toolbox: &Toolbox) -> Result<PathBuf> {
         .tree(&project.join("image"), &["guests", "machine", "xtask"])?
         .tree(&project.join("units"), &[])?
         .tree(&tree, &[])?
+        .tree(&novnc, &[])?
         .finish();
     let dir = place::cache("")?.join(format!("image-{key}"));
     if !dir.exists() {
-        build(toolbox, &tree, &dir)?;
+        build(toolbox, &[&tree, &novnc], &dir)?;
         place::prune("image", 4)?;
     }
     place::point(&place::output().join("image"), &dir)?;
     Ok(dir)
 }
 
-fn build(toolbox: &Toolbox, binaries: &Path, dir: &Path) -> Result<()> {
+fn build(toolbox: &Toolbox, trees: &[&Path], dir: &Path) -> Result<()> {
     if !toolbox::is_root()? {
         return Err(Error::Refused(
             "The image's files belong to many users, and this is not root.\n\
@@ -108,7 +110,9 @@ fn build(toolbox: &Toolbox, binaries: &Path, dir: &Path) -> Result<()> {
     mkosi.arg("--package-cache-dir").arg(place::cache("packages")?);
     mkosi.arg("--workspace-directory").arg(place::cache("work")?);
     mkosi.arg("--sandbox-tree").arg(apt_sources(toolbox)?);
-    mkosi.arg("--extra-tree").arg(binaries);
+    for tree in trees {
+        mkosi.arg("--extra-tree").arg(tree);
+    }
     mkosi.args(["--incremental=yes", "build"]);
     step::run(
         "Building the image",

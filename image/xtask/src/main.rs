@@ -9,6 +9,7 @@ mod binaries;
 mod error;
 mod guests;
 mod image;
+mod novnc;
 mod peers;
 mod place;
 mod run;

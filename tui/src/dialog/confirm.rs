@@ -191,6 +191,11 @@ impl Intent {
         | Action::DiscardRehearsal { why, .. }
         | Action::Promote { why, .. }
         | Action::TakeBackPromotion { why, .. }
+        | Action::EndDesktop { why, .. }
+        | Action::RenewDesktop { why, .. }
+        | Action::Enrol { why, .. }
+        | Action::Forget { why, .. }
+        | Action::EndSession { why, .. }
         | Action::Reboot { why }
         | Action::PowerOff { why }) = &mut action;
         reason.clone_into(why);

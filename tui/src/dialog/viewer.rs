@@ -30,6 +30,14 @@ pub enum Kind {
     Diff,
     /// Prose; long lines are wrapped.
     Prose,
+    /// Prose that is recorded as stars.
+    Secret,
+}
+
+impl Kind {
+    fn wraps(self) -> bool {
+        matches!(self, Self::Prose | Self::Secret)
+    }
 }
 
 /// What was looked at before it is done.
@@ -75,6 +83,11 @@ impl Viewer {
         if let Some(Next::Apply { toml, .. }) = &mut self.next {
             *toml = crate::secret::mask(toml);
         }
+        if self.kind == Kind::Secret {
+            for line in &mut self.lines {
+                *line = crate::secret::mask_text(line);
+            }
+        }
     }
 
     pub fn leads_on(&self) -> bool {
@@ -103,7 +116,7 @@ impl Viewer {
             Cmd::First => self.top = 0,
             Cmd::Last => self.top = self.lowest(last, step),
             Cmd::Left => self.left = self.left.saturating_sub(20),
-            Cmd::Right if self.kind != Kind::Prose => {
+            Cmd::Right if !self.kind.wraps() => {
                 let longest = self.lines.iter().map(|line| line.nb.chars().count()).max();
                 self.left = (self.left + 20).min(longest.unwrap_or(0));
             }
@@ -115,7 +128,7 @@ impl Viewer {
     /// The lowest top line: a last page stays full, and wrapped prose may need all of it.
     fn lowest(&self, last: usize, page: usize) -> usize {
         match self.kind {
-            Kind::Prose => last,
+            Kind::Prose | Kind::Secret => last,
             Kind::Lines | Kind::Diff => (last + 1).saturating_sub(page),
         }
     }
@@ -129,7 +142,7 @@ impl Viewer {
                 break;
             }
             let line = state.say(line);
-            if self.kind == Kind::Prose {
+            if self.kind.wraps() {
                 row = if line.is_empty() {
                     row + 1
                 } else {

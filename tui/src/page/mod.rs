@@ -1,5 +1,6 @@
 //! The pages, one a file: what is drawn on them, and what their commands do.
 
+pub mod access;
 pub mod databases;
 pub mod log;
 pub mod machine;
@@ -13,6 +14,7 @@ pub mod telephony;
 
 use serde::{Deserialize, Serialize};
 
+pub use access::AccessPage;
 pub use databases::DatabasesPage;
 pub use log::LogPage;
 pub use machines::MachinesPage;
@@ -39,10 +41,11 @@ pub enum PageId {
     Databases,
     Telephony,
     Rehearsals,
+    Access,
 }
 
 impl PageId {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Overview,
         Self::Machines,
         Self::Site,
@@ -51,6 +54,7 @@ impl PageId {
         Self::Databases,
         Self::Telephony,
         Self::Rehearsals,
+        Self::Access,
     ];
 
     pub fn title(self, words: Words) -> &'static str {
@@ -63,6 +67,7 @@ impl PageId {
             Self::Databases => words.page_databases(),
             Self::Telephony => words.page_telephony(),
             Self::Rehearsals => words.page_rehearsals(),
+            Self::Access => words.page_access(),
         }
     }
 
@@ -72,6 +77,7 @@ impl PageId {
             Self::Databases => !state.databases().is_empty(),
             Self::Telephony => state.has_telephony(),
             Self::Rehearsals => state.has_recipes(),
+            Self::Access => state.has_portal(),
             _ => true,
         };
         (1..)
@@ -103,6 +109,7 @@ pub fn open(state: &mut State, page: PageId) -> Vec<Effect> {
         PageId::Databases => databases::open(state),
         PageId::Telephony => telephony::open(state),
         PageId::Rehearsals => rehearsals::open(state),
+        PageId::Access => access::open(state),
     }
 }
 
@@ -116,6 +123,7 @@ pub fn command(state: &mut State, cmd: &Cmd) -> Vec<Effect> {
         PageId::Databases => databases::command(state, cmd),
         PageId::Telephony => telephony::command(state, cmd),
         PageId::Rehearsals => rehearsals::command(state, cmd),
+        PageId::Access => access::command(state, cmd),
     }
 }
 
@@ -130,5 +138,6 @@ pub fn draw(state: &State, canvas: Canvas) {
         PageId::Databases => databases::draw(state, canvas),
         PageId::Telephony => telephony::draw(state, canvas),
         PageId::Rehearsals => rehearsals::draw(state, canvas),
+        PageId::Access => access::draw(state, canvas),
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use varde_bus::host::Severity;
 use varde_bus::hypervisor::{VmState, VmStatus};
 
-use super::{PageId, machines, record, rehearsals, site, snapshots};
+use super::{PageId, access, machines, record, rehearsals, site, snapshots};
 use crate::canvas::{Canvas, Role};
 use crate::command::Cmd;
 use crate::event::Effect;
@@ -114,6 +114,7 @@ fn wrong(state: &State, canvas: &mut Canvas, limit: u16) -> u16 {
         snapshots::problems(state)
             .into_iter()
             .chain(rehearsals::problems(state))
+            .chain(access::problems(state))
             .map(|text| (Role::Warning, text)),
     );
     if state.has_telephony() {

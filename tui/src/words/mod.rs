@@ -2,6 +2,7 @@
 //!
 //! A text without one of its languages does not compile, and neither does a use of a text that is not there.
 
+mod access;
 mod actions;
 mod common;
 mod databases;

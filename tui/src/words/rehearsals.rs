@@ -18,7 +18,7 @@ texts! {
     rehearsal_done(done, all): "{done} av {all} steg og sjekker" | "{done} of {all} steps and checks";
     rehearsal_written(bytes): "klonene har skrevet {bytes}" | "the clones have written {bytes}";
     rehearsal_watched(until): "maskinene ses etter til {until}" | "the machines are watched until {until}";
-    rehearsal_undo(until): "kan tas tilbake til {until} (b)" | "can be taken back until {until} (b)";
+    rehearsal_undo(until): "kan tas tilbake til {until} (t)" | "can be taken back until {until} (t)";
     outcome_well: "bra" | "ok";
     outcome_bad: "FEIL" | "FAILED";
     outcome_line(how, kind, vm, what, seconds): "{how} {kind} {vm}: {what} ({seconds} s)"

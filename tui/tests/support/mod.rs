@@ -33,6 +33,8 @@ pub struct Fake {
     pub logged_out: bool,
     /// Whether the site has telephony.
     pub telephony: bool,
+    /// Who comes in from outside; nobody, without a portal.
+    pub access: varde_console::event::AccessTold,
 }
 
 pub struct Console {
@@ -79,6 +81,7 @@ impl Console {
                 attached: Vec::new(),
                 logged_out: false,
                 telephony: false,
+                access: varde_console::event::AccessTold::default(),
             },
             at: fixtures::NOW,
             kind,
@@ -235,6 +238,7 @@ impl Fake {
             Ask::Vms => Answer::Vms(fixtures::vms()),
             Ask::Snapshots => Answer::Snapshots(fixtures::snapshots(), fixtures::STORAGE),
             Ask::Rehearsals => Answer::Rehearsals(Vec::new(), Vec::new()),
+            Ask::Access => Answer::Access(Box::new(self.access.clone())),
             Ask::PromotionPrice { .. } => Answer::PromotionPrice(fixtures::promotion_price()),
             Ask::Price { deed, .. } => Answer::Price(fixtures::price(*deed)),
             Ask::Usage(_) => Answer::Usage(fixtures::USAGE),

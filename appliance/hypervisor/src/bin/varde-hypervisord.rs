@@ -9,6 +9,7 @@ use varde_bus::Failure;
 use varde_bus::hypervisor::{NAME, PATH};
 use varde_bus::site::SiteProxy;
 use varde_hypervisor::daemon::{self, Handle};
+use varde_hypervisor::desktops::{self, Desktops, Host};
 use varde_hypervisor::paths::Paths;
 use varde_hypervisor::rehearsal::{self, Director, Rehearsals};
 use varde_hypervisor::service::{self, Hypervisor};
@@ -24,7 +25,7 @@ const SETTLING: Duration = Duration::from_secs(2);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match serve().await {
+    match Box::pin(serve()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("varde-hypervisord: {failure}");
@@ -41,6 +42,7 @@ async fn serve() -> Result<(), Failure> {
     let (handle, publications) = daemon::spawn(paths.clone(), Arc::clone(&units), unit_news);
     let (keeper, news) = Keeper::new(handle.clone(), units, paths.clone());
     let (director, endings) = Director::new(keeper.clone());
+    let (host, happenings) = Host::new(keeper.clone());
 
     // Listened to before the first reading, so that no generation falls between.
     let activations = SiteProxy::new(&connection).await?.receive_activated().await?;
@@ -55,7 +57,13 @@ async fn serve() -> Result<(), Failure> {
         .object_server()
         .at(varde_bus::rehearsal::PATH, rehearsals)
         .await?;
+    let interface = Desktops::new(&connection, host.clone()).await?;
+    connection
+        .object_server()
+        .at(varde_bus::desktop::PATH, interface)
+        .await?;
     connection.request_name(NAME).await?;
+    connection.request_name(varde_bus::desktop::NAME).await?;
     connection.request_name(varde_bus::rehearsal::NAME).await?;
     director.resume();
     // Without systemd there is nobody to tell.
@@ -68,8 +76,10 @@ async fn serve() -> Result<(), Failure> {
         result = service::publish(&connection, publications) => result,
         result = service::tell(&connection, news) => result,
         result = rehearsal::tell(&connection, endings) => result,
+        result = desktops::tell(&connection, happenings) => result,
         () = following => Ok(()),
         () = keep_watch(keeper) => Ok(()),
+        () = host.keep_watch() => Ok(()),
         _ = terminate.recv() => Ok(()),
         () = connection.closed() => Ok(()),
     }

@@ -58,6 +58,19 @@ command!(
     QueryJobs = "query-jobs" -> Vec<Job>
 );
 
+command!(
+    /// Who looks at the screen.
+    QueryVnc = "query-vnc" -> Screen
+);
+
+/// A screen, as far as it is looked at here.
+#[derive(Debug, Deserialize)]
+pub struct Screen {
+    /// Connections to it.
+    #[serde(default)]
+    pub clients: Vec<Value>,
+}
+
 macro_rules! command_with {
     ($type:ident = $name:literal -> $answer:ty) => {
         impl Command for $type {

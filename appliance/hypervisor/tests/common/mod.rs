@@ -38,6 +38,7 @@ pub fn vm(name: &str) -> Vm {
         checks: Vec::new(),
         limits: Limits::default(),
         shutdown_timeout: 2,
+        desktop: false,
     }
 }
 

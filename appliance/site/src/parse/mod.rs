@@ -3,6 +3,7 @@
 //! The text becomes a tree of tables with the place of each key and value. Each kind of table is read by a file here
 //! that knows its keys; then `references` looks at what tables say about each other. Nothing stops at the first fault.
 
+mod access;
 mod account;
 mod database;
 mod info;
@@ -43,6 +44,9 @@ const ROOT: &[Key] = &[
     key("database", "[[database]]"),
     key("telephony", "[telephony]"),
     key("recipe", "[[recipe]]"),
+    key("portal", "[portal]"),
+    key("person", "[[person]]"),
+    key("desktop_pool", "[[desktop_pool]]"),
 ];
 
 /// Hashes that `password_hash = "keep"` stands for, by account name.
@@ -92,18 +96,27 @@ fn read(reader: &mut Reader<'_>, text: &str, kept: &Kept) -> Option<Site> {
     let databases = database::read(reader, &root);
     let telephony = telephony::read(reader, &root);
     let recipes = recipe::read(reader, &root);
+    let access = access::read(reader, &root);
     references::check(reader, info.as_ref(), &zones, &vms);
     database::check(reader, &databases, &zones, &vms);
     recipe::check(reader, &recipes, &vms);
+    access::check(reader, &access, &zones, &vms);
     if let Some(telephony) = &telephony {
         telephony::check(reader, telephony, &zones);
     }
 
+    let access = access.finish()?;
+    let mut machines = vms
+        .into_iter()
+        .map(|entry| entry.vm)
+        .collect::<Option<Vec<_>>>()?;
+    let pools = access.pools.iter();
+    machines.extend(pools.flat_map(|pool| pool.machines(&access.persons)));
     Some(Site {
         site: info?,
         accounts,
         zones: zones.into_iter().map(|entry| entry.zone).collect::<Option<_>>()?,
-        vms: vms.into_iter().map(|entry| entry.vm).collect::<Option<_>>()?,
+        vms: machines,
         databases: databases
             .into_iter()
             .map(|entry| entry.database)
@@ -116,6 +129,9 @@ fn read(reader: &mut Reader<'_>, text: &str, kept: &Kept) -> Option<Site> {
             .into_iter()
             .map(|entry| entry.recipe)
             .collect::<Option<_>>()?,
+        portal: access.portal,
+        persons: access.persons,
+        desktop_pools: access.pools,
     })
 }
 
@@ -216,6 +232,9 @@ mod tests {
             ("## [[recipe]]", recipe::KEYS),
             ("### [[recipe.step]]", recipe::COMMAND_KEYS),
             ("### [[recipe.check]]", recipe::COMMAND_KEYS),
+            ("## [portal]", access::PORTAL_KEYS),
+            ("## [[person]]", access::PERSON_KEYS),
+            ("## [[desktop_pool]]", access::POOL_KEYS),
         ]
         .into_iter()
         .chain(telephony::TABLES.iter().copied())

@@ -109,6 +109,7 @@ fn vm<'a>(reader: &mut Reader<'_>, table: &Table<'a, '_>) -> VmEntry<'a> {
             checks,
             limits,
             shutdown_timeout: shutdown_timeout.map_or(SHUTDOWN_TIMEOUT, |at| at.value),
+            desktop: false,
         }),
         _ => None,
     };
@@ -123,7 +124,7 @@ fn vm<'a>(reader: &mut Reader<'_>, table: &Table<'a, '_>) -> VmEntry<'a> {
     }
 }
 
-fn memory(text: &str) -> Result<u64, Wrong> {
+pub(super) fn memory(text: &str) -> Result<u64, Wrong> {
     let bytes = quantity::size(text, &(32 * MIB..=4 * TIB))?;
     if bytes.is_multiple_of(MIB) {
         return Ok(bytes);
