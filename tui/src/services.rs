@@ -142,6 +142,8 @@ async fn answer(client: &Client, ask: Ask) -> Result<Answer, Failure> {
             sessions: client.access.sessions().await?,
             pools: client.desktops.pools().await?,
             desktops: client.desktops.list().await?,
+            tunnel: client.tunnel.status().await?,
+            peers: client.tunnel.peers().await?,
         })),
         Ask::PromotionPrice { rehearsal, .. } => {
             Answer::PromotionPrice(client.rehearsals.price(&rehearsal).await?)
@@ -297,6 +299,11 @@ async fn subscribe(events: &mpsc::Sender<Event>) -> Result<(Client, JoinSet<()>)
         client.access.receive_changed().await?,
         events.clone(),
         |signal| Some(Event::AccessChanged(signal.args().ok()?.what.to_owned())),
+    ));
+    streams.spawn(forward(
+        client.tunnel.receive_changed().await?,
+        events.clone(),
+        |_| Some(Event::AccessChanged("portal".to_owned())),
     ));
     streams.spawn(forward(
         client.desktops.receive_changed().await?,

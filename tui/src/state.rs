@@ -227,7 +227,7 @@ impl State {
 
     pub fn has_portal(&self) -> bool {
         let told = self.data.access.value.as_ref();
-        told.is_some_and(|told| told.portal.declared)
+        told.is_some_and(|told| told.portal.declared || told.tunnel.declared)
     }
 
     /// IANA name of the site's time zone; UTC until it is known.

@@ -7,6 +7,7 @@ use support::Console;
 use varde_bus::access::{PersonStatus, PortalStatus, SessionStatus};
 use varde_bus::desktop::{DesktopStatus, PoolStatus};
 use varde_bus::hypervisor::VmState;
+use varde_bus::tunnel::{PeerStatus, TunnelStatus};
 use varde_bus::{Action, Language, Text};
 use varde_console::event::{AccessTold as Told, Answer, Ask, Event};
 
@@ -61,6 +62,24 @@ fn told() -> Told {
             idle_since: 0,
             outdated: true,
         }],
+        tunnel: TunnelStatus {
+            declared: true,
+            endpoint: "vpn.example.no:51820".into(),
+            key: "YAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=".into(),
+            next_key: String::new(),
+            trouble: Text::default(),
+        },
+        peers: vec![PeerStatus {
+            name: "sykehus".into(),
+            title: "Sykehuset".into(),
+            site: true,
+            key: "k".into(),
+            networks: vec!["10.50.0.0/16".into()],
+            reach: vec!["klinikk".into()],
+            handshake: 0,
+            received: 1 << 20,
+            sent: 2048,
+        }],
     }
 }
 
@@ -92,7 +111,12 @@ fn persons_sessions_and_desktops_take_turns() {
     console.sees("192.0.2.17");
     console.press("v");
     console.sees("in use, old golden image");
-    console.press("v<enter>");
+    console.press("v");
+    console.sees("sykehus");
+    console.sees("1 MiB / 2 KiB");
+    console.press("<enter>");
+    console.sees("Our key: YAnz5TF");
+    console.press("qv<enter>");
     console.sees("AB:CD:EF");
     console.sees("browsers warn");
 }

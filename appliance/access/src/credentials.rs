@@ -1,6 +1,9 @@
 //! What is kept of one person: password, second factor, and what of it was used.
 
+use std::net::Ipv4Addr;
+
 use serde::{Deserialize, Serialize};
+use varde_site::TunnelKey;
 
 use crate::folder::Folder;
 use crate::password::Hashed;
@@ -25,6 +28,20 @@ pub struct Credentials {
     pub devices: Vec<String>,
     /// Milliseconds since 1970, UTC.
     pub last_login: i64,
+    /// Devices that come by the tunnel while the person is logged in.
+    #[serde(default)]
+    pub tunnels: Vec<TunnelDevice>,
+}
+
+/// A device of the tunnel. Its private key was given away and is not kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TunnelDevice {
+    pub id: String,
+    pub title: String,
+    pub key: TunnelKey,
+    pub address: Ipv4Addr,
+    /// Milliseconds since 1970, UTC.
+    pub added: i64,
 }
 
 /// The secret that the authenticator has too.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use varde_bus::caller::Caller;
 use varde_bus::door::{
-    Carried, Entered, Held, Home, PORTAL, Proof, Screen, SecondFactor, Settings, Ticket, Visit,
+    Carried, DeviceFile, Entered, Held, Home, PORTAL, Proof, Screen, SecondFactor, Settings, Ticket, Visit,
 };
 use varde_bus::{Failure, FailureKind, Text};
 use zbus::message::Header;
@@ -52,6 +52,7 @@ impl Door {
             let _ = self.house.keeper().end_one(&session.id, now());
             return Err(failure);
         }
+        self.house.hold().await;
         self.house.changed("sessions").await;
         self.house.changed("persons").await;
         Ok(entered)
@@ -280,6 +281,45 @@ impl Door {
         );
         self.house
             .record("desktop.end", subject.trim_end(), &detail)
+            .await
+    }
+
+    async fn add_device(
+        &self,
+        cookie: &str,
+        title: &str,
+        proof: Proof,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<DeviceFile, Failure> {
+        self.portal(connection, &header).await?;
+        let status = self.house.tunnel().status().await.map_err(Failure::from)?;
+        let added = self
+            .house
+            .keeper()
+            .add_device(cookie, title, &proof, &status, now());
+        let (person, file) = added?;
+        self.house
+            .record("access.device", &person, &format!("added {}", title.trim()))
+            .await?;
+        self.house.hold().await;
+        Ok(DeviceFile { file })
+    }
+
+    async fn remove_device(
+        &self,
+        cookie: &str,
+        device: &str,
+        proof: Proof,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<(), Failure> {
+        self.portal(connection, &header).await?;
+        let removed = self.house.keeper().remove_device(cookie, device, &proof, now());
+        let person = removed?;
+        self.house.hold().await;
+        self.house
+            .record("access.device", &person, &format!("removed {device}"))
             .await
     }
 

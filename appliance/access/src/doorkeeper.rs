@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use varde_bus::access::{PersonStatus, SessionStatus};
 use varde_bus::door::{Entered, Held, Home, HomePool, HomeSession, Proof, SecondFactor, Visit};
-use varde_site::{DesktopPool, Person, Portal};
+use varde_site::{DesktopPool, Network, Person, Portal, Tunnel};
 
 use crate::credentials::{Credentials, ENROLMENT_GROUPS, Enrolment, Factor};
 use crate::folder::Folder;
@@ -37,13 +37,16 @@ pub struct Directory {
     pub portal: Option<Portal>,
     pub persons: Vec<Person>,
     pub pools: Vec<DesktopPool>,
+    pub tunnel: Option<Tunnel>,
+    /// Zones that have a network of their own.
+    pub zones: Vec<(String, Network)>,
     /// Of the site, for the authenticator.
     pub title: String,
     pub language: varde_site::Language,
 }
 
 impl Directory {
-    fn person(&self, name: &str) -> Option<&Person> {
+    pub fn person(&self, name: &str) -> Option<&Person> {
         self.persons.iter().find(|person| person.name == name)
     }
 
@@ -421,6 +424,8 @@ impl Doorkeeper {
         let before = self.credentials(person)?;
         let credentials = Credentials {
             last_login: before.last_login,
+            // They come in no more while nobody is logged in.
+            tunnels: before.tunnels,
             ..Credentials::default()
         };
         credentials.write(&self.folder, person).map_err(not_kept)?;
@@ -430,7 +435,7 @@ impl Doorkeeper {
         Ok(ended)
     }
 
-    fn credentials(&self, person: &str) -> Result<Credentials, Refusal> {
+    pub(crate) fn credentials(&self, person: &str) -> Result<Credentials, Refusal> {
         // What is no name must not become a path.
         if self.directory.person(person).is_none() {
             return Ok(Credentials::default());
@@ -454,7 +459,13 @@ impl Doorkeeper {
     }
 
     /// The session, seen now, if the device has its key.
-    fn proved(&mut self, cookie: &str, what: &str, proof: &Proof, now: i64) -> Result<Session, Refusal> {
+    pub(crate) fn proved(
+        &mut self,
+        cookie: &str,
+        what: &str,
+        proof: &Proof,
+        now: i64,
+    ) -> Result<Session, Refusal> {
         let session = self.session(cookie, now)?;
         session.prove(what, proof, now)?;
         session.seen = now;
@@ -499,6 +510,8 @@ impl Doorkeeper {
                     forgets: pool.forgets(),
                 })
                 .collect(),
+            devices: self.devices(&session.person)?,
+            tunnel: self.directory.tunnel.is_some() && !person.reach.is_empty(),
             sessions: self
                 .sessions
                 .iter()
@@ -638,6 +651,19 @@ impl Doorkeeper {
         over.into_iter().map(|held| held.session).collect()
     }
 
+    /// Whether somebody is logged in.
+    pub fn is_in(&self, person: &str) -> bool {
+        self.sessions.iter().any(|session| session.person == person)
+    }
+
+    /// The person's devices have been heard: nobody is away.
+    pub fn is_at_work(&mut self, person: &str, now: i64) {
+        for session in self.sessions.iter_mut().filter(|one| one.person == person) {
+            session.seen = session.seen.max(now);
+        }
+        self.keep_seen(now);
+    }
+
     /// Whose session it is.
     pub fn person_of(&self, session: &str) -> Option<&str> {
         let session = self.sessions.iter().find(|one| one.id == session)?;
@@ -704,7 +730,7 @@ fn seconds(now: i64) -> u64 {
 
 /// What cannot be kept is not believed.
 #[allow(clippy::needless_pass_by_value, reason = "it is given to map_err")]
-fn not_kept(error: Error) -> Refusal {
+pub(crate) fn not_kept(error: Error) -> Refusal {
     eprintln!("{error}");
     Refusal::NotKept
 }

@@ -26,6 +26,8 @@ pub enum Refusal {
     /// The person has no such desktop or session.
     NotYours,
     Password(Weak),
+    /// More devices than a person may have, or no address left.
+    TooManyDevices,
     /// What has to be kept could not be: nobody is let in on something that could be forgotten.
     NotKept,
 }
@@ -74,6 +76,10 @@ impl Refusal {
                 "The ticket to the desktop is used or too old. Open the desktop again",
             ),
             Self::NotYours => Text::new("Det er ikke ditt", "It is not yours"),
+            Self::TooManyDevices => Text::new(
+                "Du har så mange enheter som du kan ha, eller det er ingen adresser igjen. Fjern en du ikke bruker",
+                "You have as many devices as you can have, or there are no addresses left. Remove one that you do not use",
+            ),
             Self::Password(Weak::Short) => Text::new(
                 "Passordet er for kort: minst 12 tegn. Flere ord på rad er lett å huske",
                 "The password is too short: at least 12 characters. Some words in a row are easy to remember",

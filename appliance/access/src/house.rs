@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use varde_bus::access::PortalStatus;
 use varde_bus::desktop::DesktopsProxy;
 use varde_bus::record::Recorder;
+use varde_bus::tunnel::TunnelProxy;
 use varde_bus::{Failure, FailureKind, Text, access, door};
 use zbus::Connection;
 use zbus::object_server::SignalEmitter;
@@ -55,6 +56,7 @@ pub struct House {
     waiting: Semaphore,
     recorder: Recorder,
     desktops: DesktopsProxy<'static>,
+    tunnel: TunnelProxy<'static>,
     connection: Connection,
 }
 
@@ -73,6 +75,7 @@ impl House {
             waiting: Semaphore::new(HASHING + WAITING),
             recorder: Recorder::new(connection).await?,
             desktops: DesktopsProxy::new(connection).await?,
+            tunnel: TunnelProxy::new(connection).await?,
             connection: connection.clone(),
         })
     }
@@ -87,6 +90,44 @@ impl House {
 
     pub fn desktops(&self) -> &DesktopsProxy<'static> {
         &self.desktops
+    }
+
+    pub fn tunnel(&self) -> &TunnelProxy<'static> {
+        &self.tunnel
+    }
+
+    /// Tells the tunnel whose devices are let in, now and for a while.
+    pub async fn hold(&self) {
+        let grants = {
+            let keeper = self.keeper();
+            if keeper.directory().tunnel.is_none() {
+                return;
+            }
+            keeper.grants()
+        };
+        // What is open stays open by the kernel's clock for as long as it was told last.
+        if let Err(error) = self.tunnel.hold(&grants).await {
+            eprintln!("the tunnel cannot be told who is in: {error}");
+        }
+    }
+
+    /// Devices that are heard are people at work.
+    pub async fn hear(&self) {
+        /// Milliseconds: WireGuard shakes hands every two minutes.
+        const LATELY: i64 = 180_000;
+        if self.keeper().directory().tunnel.is_none() {
+            return;
+        }
+        let Ok(peers) = self.tunnel.peers().await else {
+            return;
+        };
+        let mut keeper = self.keeper();
+        for peer in peers
+            .iter()
+            .filter(|peer| !peer.site && now() - peer.handshake < LATELY)
+        {
+            keeper.is_at_work(&peer.name, now());
+        }
     }
 
     /// What is slow by intention, on a thread of its own, and not for everybody at once.
@@ -154,6 +195,8 @@ impl House {
         if ended.is_empty() {
             return;
         }
+        // The way in first.
+        self.hold().await;
         for one in &ended {
             self.tell_ended(&one.session).await;
         }
@@ -200,6 +243,7 @@ impl House {
     pub async fn follow(&self, directory: Directory) {
         let ended = self.keeper().follow(directory);
         self.over(ended, "the site does not declare it any more").await;
+        self.hold().await;
         self.refresh_certificate();
         self.settled().await;
         self.changed("persons").await;

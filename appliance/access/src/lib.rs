@@ -4,6 +4,8 @@
 //! told come out. [`door`] answers the portal, which keeps no secret itself; [`service`] answers operators. Passwords are
 //! checked between two steps of the doorkeeper, on a thread of their own, because a check is meant to be slow.
 //!
+//! [`tunnel`] gives devices a way in while their person is logged in.
+//!
 //! What must not be believed twice is on disk before it is believed: the step of a second factor, a recovery code, an
 //! enrolment.
 
@@ -20,6 +22,7 @@ pub mod service;
 pub mod session;
 pub mod throttle;
 pub mod totp;
+pub mod tunnel;
 
 pub use doorkeeper::{Directory, Doorkeeper};
 pub use error::{Error, Refusal};

@@ -75,6 +75,7 @@ fn directory() -> Directory {
     let person = |name: &str| Person {
         name: name.to_owned(),
         title: name.to_owned(),
+        reach: Vec::new(),
     };
     Directory {
         portal: Some(Portal {
@@ -96,6 +97,8 @@ fn directory() -> Directory {
             persons: vec!["anne".into()],
             park: 1800,
         }],
+        tunnel: None,
+        zones: Vec::new(),
         title: "Prøve".into(),
         language: varde_site::Language::Nb,
     }

@@ -19,13 +19,14 @@ use crate::disk::Directory;
 use crate::{Chain, Error, verify};
 
 /// Accounts that may append: the services that change something. The bus policy says the same.
-pub const WRITERS: [&str; 6] = [
+pub const WRITERS: [&str; 7] = [
     "varde-site",
     "varde-hypervisor",
     "varde-host",
     "varde-dbrestart",
     "varde-telephony",
     "varde-access",
+    "varde-tunnel",
 ];
 /// One answer holds no more records than these.
 const MOST: u32 = 1000;

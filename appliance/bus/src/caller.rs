@@ -138,7 +138,7 @@ mod tests {
     }
 
     /// What each role may do, written out: no role, viewer, operator, admin.
-    const MAY: [(&str, [bool; 4]); 50] = [
+    const MAY: [(&str, [bool; 4]); 52] = [
         ("vm.read", [false, true, true, true]),
         ("vm.start", [false, false, true, true]),
         ("vm.shutdown", [false, false, true, true]),
@@ -187,6 +187,8 @@ mod tests {
         ("access.forget", [false, false, true, true]),
         ("access.end-session", [false, false, true, true]),
         ("access.certificate", [false, false, false, true]),
+        ("tunnel.read", [false, true, true, true]),
+        ("tunnel.key", [false, false, false, true]),
         ("host.reboot", [false, false, false, true]),
         ("host.power-off", [false, false, false, true]),
     ];

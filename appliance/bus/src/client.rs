@@ -17,6 +17,7 @@ use crate::rehearsal::RehearsalsProxy;
 use crate::role::Verb;
 use crate::site::SiteProxy;
 use crate::telephony::TelephonyProxy;
+use crate::tunnel::TunnelProxy;
 
 /// A change that somebody asks for, as data: it can be recorded and replayed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -229,6 +230,7 @@ pub struct Client {
     pub rehearsals: RehearsalsProxy<'static>,
     pub desktops: DesktopsProxy<'static>,
     pub access: AccessProxy<'static>,
+    pub tunnel: TunnelProxy<'static>,
 }
 
 impl Client {
@@ -252,6 +254,7 @@ impl Client {
             rehearsals: RehearsalsProxy::new(&connection).await?,
             desktops: DesktopsProxy::new(&connection).await?,
             access: AccessProxy::new(&connection).await?,
+            tunnel: TunnelProxy::new(&connection).await?,
             connection,
         })
     }

@@ -82,6 +82,9 @@ pub struct Home {
     pub until: i64,
     pub recovery: u32,
     pub pools: Vec<HomePool>,
+    /// Whether the person's devices may come by the tunnel, and those that there are.
+    pub tunnel: bool,
+    pub devices: Vec<HomeDevice>,
     pub sessions: Vec<HomeSession>,
 }
 
@@ -100,6 +103,21 @@ pub struct HomeSession {
     pub agent: String,
     pub began: i64,
     pub seen: i64,
+}
+
+/// A device that comes by the tunnel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct HomeDevice {
+    pub id: String,
+    pub title: String,
+    pub address: String,
+    pub added: i64,
+}
+
+/// What a new device is given, once: the file that WireGuard's clients read, wg-quick(8). It holds the private key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct DeviceFile {
+    pub file: String,
 }
 
 /// What came of asking for a desktop.
@@ -166,6 +184,10 @@ pub trait Door {
     /// The person has touched keyboard or mouse.
     fn active(&self, session: &str) -> zbus::Result<()>;
     fn closed(&self, screen: &Held, carried: Carried) -> zbus::Result<()>;
+    /// Proves `device TITLE`.
+    fn add_device(&self, cookie: &str, title: &str, proof: &Proof) -> zbus::Result<DeviceFile>;
+    /// Proves `remove DEVICE`.
+    fn remove_device(&self, cookie: &str, device: &str, proof: &Proof) -> zbus::Result<()>;
     /// Proves `logout`, of this session.
     fn log_out(&self, cookie: &str, proof: &Proof) -> zbus::Result<()>;
     /// Proves `end SESSION`, of another one of this person.

@@ -25,6 +25,7 @@ mod stream;
 pub mod telephony;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod tunnel;
 
 pub use client::{Action, Client, Done};
 pub use error::{Failure, FailureKind};

@@ -56,12 +56,14 @@ pub enum Verb {
     Forget,
     EndSession,
     SetCertificate,
+    ReadTunnel,
+    ChangeTunnelKey,
     Reboot,
     PowerOff,
 }
 
 /// The verb, the least role that may do it, and the name under which it is recorded.
-pub const TABLE: [(Verb, Role, &str); 50] = [
+pub const TABLE: [(Verb, Role, &str); 52] = [
     (Verb::ReadVm, Role::Viewer, "vm.read"),
     (Verb::StartVm, Role::Operator, "vm.start"),
     (Verb::ShutDownVm, Role::Operator, "vm.shutdown"),
@@ -110,6 +112,8 @@ pub const TABLE: [(Verb, Role, &str); 50] = [
     (Verb::Forget, Role::Operator, "access.forget"),
     (Verb::EndSession, Role::Operator, "access.end-session"),
     (Verb::SetCertificate, Role::Admin, "access.certificate"),
+    (Verb::ReadTunnel, Role::Viewer, "tunnel.read"),
+    (Verb::ChangeTunnelKey, Role::Admin, "tunnel.key"),
     (Verb::Reboot, Role::Admin, "host.reboot"),
     (Verb::PowerOff, Role::Admin, "host.power-off"),
 ];

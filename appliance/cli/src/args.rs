@@ -51,6 +51,9 @@ pub enum Noun {
     /// Who comes in from devices of their own: the portal, persons and sessions
     #[command(subcommand)]
     Access(AccessVerb),
+    /// The tunnel: other sites, and people's devices
+    #[command(subcommand)]
+    Tunnel(TunnelVerb),
     /// Virtual desktops, and who has them
     #[command(subcommand)]
     Desktop(DesktopVerb),
@@ -412,6 +415,26 @@ pub enum AccessVerb {
         key: PathBuf,
         /// The reason, for the record
         #[arg(long, default_value = "")]
+        why: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum TunnelVerb {
+    /// Our own key, and where others find us
+    Status,
+    /// Sites and devices, and when each was heard last
+    Peers,
+    /// Make the key that we will have next, if there is none, and print it: other sites are to be told first
+    PrepareKey {
+        /// The reason, for the record
+        #[arg(long, default_value = "")]
+        why: String,
+    },
+    /// Have the next key from now on
+    ChangeKey {
+        /// The reason, for the record
+        #[arg(long)]
         why: String,
     },
 }

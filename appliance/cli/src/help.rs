@@ -334,6 +334,26 @@ const TEXTS: &[(&str, &str)] = &[
         "Gi portalen et sertifikat, fulgt av dem som leder til en utsteder, og nøkkelen; begge PEM",
     ),
     (
+        "The tunnel: other sites, and people's devices",
+        "Tunnelen: andre steder, og enhetene til folk",
+    ),
+    (
+        "Our own key, and where others find us",
+        "Vår egen nøkkel, og hvor andre finner oss",
+    ),
+    (
+        "Sites and devices, and when each was heard last",
+        "Steder og enheter, og når hver av dem ble hørt sist",
+    ),
+    (
+        "Make the key that we will have next, if there is none, and print it: other sites are to be told first",
+        "Lag nøkkelen vi får neste gang, om den mangler, og vis den: de andre stedene må få den først",
+    ),
+    (
+        "Have the next key from now on",
+        "Ta den neste nøkkelen i bruk fra nå av",
+    ),
+    (
         "Virtual desktops, and who has them",
         "Virtuelle pulter, og hvem som har dem",
     ),

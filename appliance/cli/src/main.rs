@@ -23,6 +23,7 @@ mod site;
 mod snapshot;
 mod support;
 mod table;
+mod tunnel;
 mod vm;
 mod wait;
 
@@ -103,6 +104,7 @@ async fn run(noun: Noun, context: &Context) -> Result<(), Error> {
         Noun::Db(verb) => db::run(context, verb).await,
         Noun::Phone(verb) => phone::run(context, verb).await,
         Noun::Access(verb) => access::run(context, verb).await,
+        Noun::Tunnel(verb) => tunnel::run(context, verb).await,
         Noun::Desktop(verb) => desktop::run(context, verb).await,
         Noun::Site(verb) => site::run(context, verb).await,
         Noun::Log(query) => host::log(context, query).await,

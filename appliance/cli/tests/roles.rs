@@ -18,7 +18,9 @@ use varde_audit::service::Service as Audit;
 use varde_bus::hypervisor::HypervisorProxy;
 use varde_bus::record::Recorder;
 use varde_bus::testing::PrivateBus;
-use varde_bus::{access, audit, dbrestart, desktop, door, host, hypervisor, rehearsal, site, telephony};
+use varde_bus::{
+    access, audit, dbrestart, desktop, door, host, hypervisor, rehearsal, site, telephony, tunnel,
+};
 use varde_dbrestart::service::{DbRestart, Posts};
 use varde_host::facts::Sources;
 use varde_host::journal::Journal;
@@ -96,6 +98,7 @@ const TABLE: &[(&str, &[(&str, Who)])] = &[
         door::NAME,
         &[
             ("Active", Writer),
+            ("AddDevice", Writer),
             ("Challenge", Writer),
             ("ChoosePassword", Writer),
             ("Closed", Writer),
@@ -107,6 +110,7 @@ const TABLE: &[(&str, &[(&str, Who)])] = &[
             ("LogOut", Writer),
             ("Login", Writer),
             ("Redeem", Writer),
+            ("RemoveDevice", Writer),
             ("Report", Writer),
             ("SecondFactor", Writer),
             ("Settings", Writer),
@@ -191,6 +195,16 @@ const TABLE: &[(&str, &[(&str, Who)])] = &[
             ("TestCall", Operator),
             ("TestEmergency", Operator),
             ("Trunks", Viewer),
+        ],
+    ),
+    (
+        tunnel::NAME,
+        &[
+            ("ChangeKey", Admin),
+            ("Hold", Writer),
+            ("Peers", Viewer),
+            ("PrepareKey", Admin),
+            ("Status", Viewer),
         ],
     ),
 ];
@@ -429,9 +443,22 @@ async fn serve(bus: &PrivateBus, folder: &Path) -> Vec<Connection> {
     doors.object_server().at(access::PATH, service).await.unwrap();
     let service = varde_access::door::Door::new(house);
     doors.object_server().at(door::PATH, service).await.unwrap();
+    let tunnels = bus.connect().await;
+    let keeper = varde_tunnel::Keeper::new(
+        Box::new(varde_tunnel::kernel::Linux),
+        varde_tunnel::keys::Keys::open(path("tunnel")),
+    );
+    let service = varde_tunnel::service::Tunnel::new(
+        Arc::new(std::sync::Mutex::new(keeper)),
+        Recorder::new(&tunnels).await.unwrap(),
+    );
+    tunnels.object_server().at(tunnel::PATH, service).await.unwrap();
+    tunnels.request_name(tunnel::NAME).await.unwrap();
     doors.request_name(access::NAME).await.unwrap();
     doors.request_name(door::NAME).await.unwrap();
-    vec![systemd, record, sites, hosts, machines, databases, phones, doors]
+    vec![
+        systemd, record, sites, hosts, machines, databases, phones, doors, tunnels,
+    ]
 }
 
 /// Name and signature of every method that the object offers on the interface of its own name.

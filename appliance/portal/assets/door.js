@@ -86,6 +86,8 @@ export const password = (step, password) => post('password', { step, password })
 export const confirm = (step, code) => enter('confirm', { step, code });
 export const home = () => proved('home', 'home');
 export const ticket = (pool) => proved('ticket', `ticket ${pool}`, { pool });
+export const device = (title) => proved('device', `device ${title}`, { title });
+export const remove = (device) => proved('remove', `remove ${device}`, { device });
 export const end = (session) => proved('end', `end ${session}`, { session });
 
 export async function logout() {

@@ -124,12 +124,12 @@ function newPassword(step) {
   }));
 }
 
-function qrCode({ size, path }) {
+function qrCode({ size, path }, label) {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
   svg.setAttribute('class', 'qr');
   svg.setAttribute('viewBox', `0 0 ${size} ${size}`);
   svg.setAttribute('role', 'img');
-  svg.setAttribute('aria-label', words.qr);
+  svg.setAttribute('aria-label', label);
   const dark = document.createElementNS('http://www.w3.org/2000/svg', 'path');
   dark.setAttribute('d', path);
   svg.append(dark);
@@ -144,7 +144,7 @@ function factor(step, secret, qr) {
   });
   const spaced = secret.replace(/(.{4})/g, '$1 ').trim();
   made.querySelector('label').before(
-    qrCode(qr),
+    qrCode(qr, words.qr),
     element('p', {}, words.factorSecret, element('br'), element('code', { id: 'secret' }, spaced)),
   );
   show(() => factor(step, secret, qr), made);
@@ -157,6 +157,27 @@ function recoveryCodes(codes) {
     element('p', {}, words.recoveryHelp),
     element('ol', { class: 'codes' }, ...codes.map((code) => element('li', {}, code))),
     element('button', { class: 'main', onclick: () => home().catch(failed) }, words.written),
+  );
+}
+
+function newDevice() {
+  const fields = [field(words.deviceName, { name: 'title', maxlength: '40', autocomplete: 'off' })];
+  show(newDevice, form(words.add, words.devicesHelp, fields, async ({ title }) => {
+    deviceFile(title.trim(), await door.device(title.trim()));
+    say('');
+  }, link(words.back, () => home().catch(failed))));
+}
+
+function deviceFile(title, { file, qr }) {
+  const url = URL.createObjectURL(new Blob([file], { type: 'application/octet-stream' }));
+  const name = `${title.toLowerCase().replace(/[^a-z0-9]+/g, '-').slice(0, 15) || 'varde'}.conf`;
+  show(
+    () => deviceFile(title, { file, qr }),
+    element('h1', {}, words.device),
+    element('p', {}, words.deviceHelp),
+    qrCode(qr, words.deviceQr),
+    element('p', {}, element('a', { href: url, download: name }, words.download)),
+    element('button', { class: 'main', onclick: () => { URL.revokeObjectURL(url); home().catch(failed); } }, words.done),
   );
 }
 
@@ -187,6 +208,11 @@ function homePage(at) {
     element('span', {}, pool.title, pool.forgets ? element('small', {}, words.forgets) : ''),
     element('button', { class: 'main', type: 'button', 'data-pool': pool.name, onclick: () => new Desktop(pool).open() }, words.open),
   ));
+  const devices = at.devices.map((device) => element(
+    'li', {},
+    element('span', {}, device.title, element('small', {}, `${device.address}, ${words.since(moment(device.added))}`)),
+    act(words.remove, async () => { await door.remove(device.id); await home(); }),
+  ));
   const sessions = at.sessions.map((session) => element(
     'li', {},
     element('span', {}, session.agent || session.from, element('small', {}, `${session.from}, ${words.since(moment(session.began))}`)),
@@ -200,6 +226,12 @@ function homePage(at) {
     element('h2', {}, words.home),
     pools.length ? element('ul', {}, ...pools) : element('p', {}, words.none),
     at.recovery < 3 ? element('p', {}, words.few(at.recovery)) : '',
+    ...(at.tunnel ? [
+      element('h2', {}, words.devices),
+      element('p', {}, words.devicesHelp),
+      element('ul', {}, ...devices),
+      link(words.add, newDevice),
+    ] : []),
     element('h2', {}, words.sessions),
     element('ul', {}, ...sessions),
     act(words.logout, async () => { await door.logout(); login(); say(words.out); }),

@@ -19,6 +19,9 @@ const ALL = {
     starting: 'Pulten starter …', connecting: 'Kobler til …', connected: 'Pulten er åpen.', lost: 'Forbindelsen ble brutt. Kobler til igjen …',
     left: 'Til oversikten', keys: 'Ctrl+Alt+Del', full: 'Fullskjerm', screen: 'Skjermen til pulten',
     closed: 'Pulten ble slått av.', over: 'Økten er over. Logg inn på nytt.', gone: 'Portalen svarer ikke. Prøver igjen …',
+    devices: 'Enhetene dine i tunnelen', devicesHelp: 'De kommer inn mens du er logget inn her, og ikke ellers.', add: 'Legg til en enhet', deviceName: 'Hva heter enheten?',
+    device: 'Den nye enheten', deviceHelp: 'Skann koden med WireGuard på telefonen, eller last ned filen og åpne den i WireGuard på maskinen. Den vises bare nå, og hører til denne ene enheten.',
+    download: 'Last ned filen', deviceQr: 'QR-kode med filen for WireGuard', remove: 'Fjern', done: 'Ferdig',
     wait: 'Vent …', out: 'Du er logget ut.', no: 'Det gikk ikke.',
   },
   en: {
@@ -40,6 +43,9 @@ const ALL = {
     starting: 'The desktop is starting …', connecting: 'Connecting …', connected: 'The desktop is open.', lost: 'The connection was lost. Connecting again …',
     left: 'To the overview', keys: 'Ctrl+Alt+Del', full: 'Full screen', screen: 'The screen of the desktop',
     closed: 'The desktop was shut down.', over: 'The session is over. Log in again.', gone: 'The portal does not answer. Trying again …',
+    devices: 'Your devices in the tunnel', devicesHelp: 'They come in while you are logged in here, and not else.', add: 'Add a device', deviceName: 'What is the device called?',
+    device: 'The new device', deviceHelp: 'Scan the code with WireGuard on the phone, or download the file and open it in WireGuard on the computer. It is shown now only, and belongs to this one device.',
+    download: 'Download the file', deviceQr: 'QR code with the file for WireGuard', remove: 'Remove', done: 'Done',
     wait: 'Wait …', out: 'You are logged out.', no: 'It did not work.',
   },
 };

@@ -69,6 +69,8 @@ struct Asked {
     key: String,
     pool: String,
     session: String,
+    title: String,
+    device: String,
     challenge: String,
     signature: String,
 }
@@ -161,6 +163,14 @@ async fn done(name: &str, asked: &Asked, door: &DoorProxy<'_>, from: &From) -> R
         "challenge" => json!({ "challenge": door.challenge(cookie).await? }),
         "home" => json!(door.home(cookie, &asked.proof()).await?),
         "ticket" => json!(door.ticket(cookie, &asked.pool, &asked.proof()).await?),
+        "device" => {
+            let file = door.add_device(cookie, &asked.title, &asked.proof()).await?.file;
+            json!({ "qr": qr(&file), "file": file })
+        }
+        "remove" => {
+            door.remove_device(cookie, &asked.device, &asked.proof()).await?;
+            json!({})
+        }
         "logout" => {
             door.log_out(cookie, &asked.proof()).await?;
             return Ok(Some((json!({}), vec![set(SESSION, "", 0)])));

@@ -34,6 +34,8 @@ impl Portal {
 pub struct Person {
     pub name: String,
     pub title: String,
+    /// Names of the zones that the person's devices reach over the tunnel.
+    pub reach: Vec<String>,
 }
 
 /// `[[desktop_pool]]`: virtual desktops that are clones of one golden image.
@@ -149,6 +151,7 @@ mod tests {
         let person = |name: &str| Person {
             name: name.into(),
             title: name.into(),
+            reach: Vec::new(),
         };
         let all = [person("anne"), person("per")];
         pool.machines(&all).into_iter().map(|vm| vm.name).collect()

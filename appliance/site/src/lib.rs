@@ -19,6 +19,7 @@ mod risk;
 mod store;
 mod telephony;
 mod text;
+mod tunnel;
 
 pub use access::{DesktopPool, Desktops, Person, Portal};
 pub use database::{Database, DatabaseServer, Engine, Pool, Restart, RestartWhat};
@@ -42,3 +43,4 @@ pub use telephony::{
     LineAccess, LineSide, Listen, Route, RouteFrom, RouteHolidays, Target, Telephony, Transport, Trunk,
 };
 pub use text::Text;
+pub use tunnel::{Tunnel, TunnelKey, TunnelSite};

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Database, DesktopPool, Person, Portal, Recipe, Telephony};
+use crate::{Database, DesktopPool, Person, Portal, Recipe, Telephony, Tunnel};
 
 /// A whole site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,7 @@ pub struct Site {
     pub portal: Option<Portal>,
     pub persons: Vec<Person>,
     pub desktop_pools: Vec<DesktopPool>,
+    pub tunnel: Option<Tunnel>,
 }
 
 /// `[site]`

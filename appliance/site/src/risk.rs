@@ -18,6 +18,8 @@ pub enum Risk {
     Gates,
     /// Who is reached by which number, emergency numbers among them.
     Telephony,
+    /// Other sites, and the way in from outside.
+    Tunnel,
 }
 
 impl Risk {
@@ -27,6 +29,7 @@ impl Risk {
             Self::Zones => Text::new("soner og nett", "zones and networks"),
             Self::Clock => Text::new("klokken", "the clock"),
             Self::Telephony => Text::new("telefoni", "telephony"),
+            Self::Tunnel => Text::new("tunnelen", "the tunnel"),
             Self::Gates => Text::new("porter til databaser", "gates of databases"),
         }
     }
@@ -45,6 +48,7 @@ pub fn risks(from: &Site, to: &Site) -> Vec<Risk> {
         portal: _,
         persons: _,
         desktop_pools: _,
+        tunnel,
     } = to;
     let SiteInfo {
         name: _,
@@ -77,6 +81,7 @@ pub fn risks(from: &Site, to: &Site) -> Vec<Risk> {
             !databases.iter().map(gate).eq(from.databases.iter().map(gate)),
         ),
         (Risk::Telephony, *telephony != from.telephony),
+        (Risk::Tunnel, *tunnel != from.tunnel),
     ];
     differs
         .into_iter()

@@ -288,6 +288,7 @@ prop_compose! {
             portal: None,
             persons: Vec::new(),
             desktop_pools: Vec::new(),
+            tunnel: None,
         }
     }
 }

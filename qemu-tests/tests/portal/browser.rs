@@ -75,7 +75,6 @@ impl Browser {
             "--ignore-certificate-errors",
             "--remote-debugging-port=0",
             "--window-size=1024,768",
-            "--lang=nb",
         ]);
         chromium.arg(format!("--user-data-dir={}", profile.path().display()));
         let chromium = outside
@@ -118,7 +117,10 @@ impl Browser {
         )?;
         let session = attached["sessionId"].as_str().unwrap_or_default();
         session.clone_into(&mut self.session);
-        Ok(())
+        // A person who wishes Norwegian.
+        let agent = self.eval("navigator.userAgent")?;
+        let wish = json!({ "userAgent": agent, "acceptLanguage": "nb-NO,nb" });
+        self.call("Emulation.setUserAgentOverride", &wish).map(drop)
     }
 
     /// As another device would be: nothing is known to it. Back in the old tab after the work.

@@ -6,6 +6,7 @@ mod draw;
 use serde::{Deserialize, Serialize};
 use varde_bus::access::{PersonStatus, PortalStatus, SessionStatus};
 use varde_bus::desktop::{DesktopStatus, PoolStatus};
+use varde_bus::tunnel::{PeerStatus, TunnelStatus};
 use varde_bus::{Action, Text, Verb};
 
 pub use draw::draw;
@@ -27,10 +28,11 @@ pub enum View {
     Persons,
     Sessions,
     Desktops,
+    Tunnel,
 }
 
 impl View {
-    pub const ALL: [Self; 3] = [Self::Persons, Self::Sessions, Self::Desktops];
+    pub const ALL: [Self; 4] = [Self::Persons, Self::Sessions, Self::Desktops, Self::Tunnel];
 
     fn next(self) -> Self {
         let place = Self::ALL.iter().position(|view| *view == self).unwrap_or(0);
@@ -52,6 +54,8 @@ pub struct Told {
     pub sessions: Vec<SessionStatus>,
     pub pools: Vec<PoolStatus>,
     pub desktops: Vec<DesktopStatus>,
+    pub tunnel: TunnelStatus,
+    pub peers: Vec<PeerStatus>,
 }
 
 impl Told {
@@ -60,6 +64,7 @@ impl Told {
             View::Persons => self.persons.len(),
             View::Sessions => self.sessions.len(),
             View::Desktops => self.desktops.len(),
+            View::Tunnel => self.peers.len(),
         }
     }
 
@@ -70,6 +75,7 @@ impl Told {
             .troubles
             .iter()
             .chain(pools)
+            .chain([&self.tunnel.trouble])
             .filter(|trouble| !trouble.is_empty())
     }
 }
@@ -111,6 +117,7 @@ pub fn answered(state: &mut State, new: Told) {
         View::Persons => told.persons.get(place).map(|one| one.name.clone()),
         View::Sessions => told.sessions.get(place).map(|one| one.id.clone()),
         View::Desktops => told.desktops.get(place).map(|one| one.name.clone()),
+        View::Tunnel => told.peers.get(place).map(|one| one.key.clone()),
     };
     let view = state.access.view;
     if let Some(before) = told(state).and_then(|told| name(told, view)) {
@@ -118,6 +125,7 @@ pub fn answered(state: &mut State, new: Told) {
             View::Persons => new.persons.iter().position(|one| one.name == before),
             View::Sessions => new.sessions.iter().position(|one| one.id == before),
             View::Desktops => new.desktops.iter().position(|one| one.name == before),
+            View::Tunnel => new.peers.iter().position(|one| one.key == before),
         };
         state.access.selected = found.unwrap_or(place);
     }
@@ -133,7 +141,10 @@ pub fn command(state: &mut State, cmd: &Cmd) -> Vec<Effect> {
             return open(state);
         }
         Cmd::Open => {
-            let viewer = told(state).map(|told| portal(state, &told.portal));
+            let viewer = told(state).map(|told| match state.access.view {
+                View::Tunnel => tunnel(&told.tunnel),
+                _ => portal(state, &told.portal),
+            });
             state.dialogs.extend(viewer.map(Dialog::Viewer));
         }
         Cmd::Enrol | Cmd::Clear | Cmd::Renew => {
@@ -258,6 +269,19 @@ pub fn enrolled(state: &mut State, person: &str, said: Text) {
     state
         .dialogs
         .push(Dialog::Viewer(Viewer::new(title, lines, Kind::Secret)));
+}
+
+/// What other sites are told of us.
+fn tunnel(tunnel: &TunnelStatus) -> Viewer {
+    let mut lines = vec![
+        both(|words| words.tunnel_endpoint(&tunnel.endpoint)),
+        both(|words| words.tunnel_key(&tunnel.key)),
+    ];
+    if !tunnel.next_key.is_empty() {
+        lines.push(both(|words| words.tunnel_next_key(&tunnel.next_key)));
+    }
+    lines.push(tunnel.trouble.clone());
+    Viewer::new(both(|words| words.tunnel_title().to_owned()), lines, Kind::Prose)
 }
 
 fn portal(state: &State, portal: &PortalStatus) -> Viewer {

@@ -10,7 +10,8 @@ texts! {
     key_page_access: "hvem som kommer inn utenfra" | "who comes in from outside";
     service_access: "tilgang" | "access";
     access_overview(text): "Tilgang: {text}" | "Access: {text}";
-    access_none: "Anlegget har ingen portal: skriv en [portal] i site.toml." | "The site has no portal: write a [portal] into site.toml.";
+    access_none: "Anlegget har verken portal eller tunnel: skriv en [portal] eller [tunnel] i site.toml."
+        | "The site has neither portal nor tunnel: write a [portal] or [tunnel] into site.toml.";
     access_portal: "Portalen" | "The portal";
     access_address(address): "Folk logger inn på {address}" | "People log in at {address}";
     access_fingerprint: "Fingeravtrykk (SHA-256), som nettleseren viser det:" | "Fingerprint (SHA-256), as a browser shows it:";
@@ -53,8 +54,18 @@ texts! {
         | "It is switched off, and all that was written to it is lost. The next time it is made from the golden image.";
     desktop_renew_yes(name): "Ja, lag {name} på nytt" | "Yes, make {name} anew";
 
-    key_access_view: "personer, økter eller pulter" | "persons, sessions or desktops";
-    key_access_open: "portalen og fingeravtrykket" | "the portal and its fingerprint";
+    tunnel_title: "Tunnelen" | "The tunnel";
+    tunnel_endpoint(endpoint): "Tunnelen er på {endpoint} (UDP)" | "The tunnel is at {endpoint} (UDP)";
+    tunnel_key(key): "Vår nøkkel: {key}" | "Our key: {key}";
+    tunnel_next_key(key): "Den neste nøkkelen: {key}" | "The next key: {key}";
+    tunnel_none: "Ingen andre steder, og ingen enheter er inne." | "No other sites, and no devices are in.";
+    tunnel_never: "aldri" | "never";
+    column_heard: "Hørt sist" | "Last heard";
+    column_in_out: "Inn / ut" | "In / out";
+    column_networks: "Nett" | "Networks";
+
+    key_access_view: "personer, økter, pulter eller tunnelen" | "persons, sessions, desktops or the tunnel";
+    key_access_open: "portalen og fingeravtrykket, eller tunnelens nøkler" | "the portal and its fingerprint, or the tunnel's keys";
     key_enrol: "gi personen en kode" | "give the person a code";
     key_access_clear: "glem personen, avslutt økten eller pulten" | "forget the person, end the session or the desktop";
     key_renew: "lag pulten på nytt" | "make the desktop anew";
@@ -62,7 +73,7 @@ texts! {
     brief_enrol: "kode" | "code";
     brief_access_clear: "avslutt" | "end";
     brief_renew: "lag på nytt" | "renew";
-    brief_portal: "portalen" | "portal";
+    brief_portal: "om" | "about";
 }
 
 impl Words {
@@ -78,6 +89,7 @@ impl Words {
             View::Persons => ("Personer", "Persons"),
             View::Sessions => ("Økter", "Sessions"),
             View::Desktops => ("Pulter", "Desktops"),
+            View::Tunnel => ("Tunnel", "Tunnel"),
         };
         self.of(nb, en)
     }

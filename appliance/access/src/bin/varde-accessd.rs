@@ -10,9 +10,10 @@ use varde_access::folder::Folder;
 use varde_access::house::{House, now};
 use varde_access::{Directory, Doorkeeper, door, service};
 use varde_bus::site::SiteProxy;
-use varde_bus::{Failure, FailureKind, access, door as door_bus, next};
-use varde_site::{Site, Store};
+use varde_bus::{Failure, FailureKind, access, door as door_bus, next, tunnel};
+use varde_site::{Network, Site, Store, ZoneAddress};
 use zbus::Connection;
+use zbus::fdo::DBusProxy;
 
 const FOLDER: &str = "/var/lib/varde/access";
 /// Sessions end within this of their time.
@@ -38,6 +39,17 @@ fn directory(site: Site) -> Directory {
         portal: site.portal,
         persons: site.persons,
         pools: site.desktop_pools,
+        zones: site
+            .zones
+            .iter()
+            .filter_map(|zone| match zone.address {
+                ZoneAddress::Static { address, prefix } => {
+                    Some((zone.name.clone(), Network { address, prefix }))
+                }
+                _ => None,
+            })
+            .collect(),
+        tunnel: site.tunnel,
         title: site.site.title,
         language: site.site.language,
     }
@@ -87,6 +99,18 @@ async fn serve() -> Result<(), Failure> {
 
     let mut terminate =
         signal(SignalKind::terminate()).map_err(|error| Failure::from(zbus::Error::from(error)))?;
+    // Another service of the tunnel has heard of nobody.
+    let bus = DBusProxy::new(&connection).await?;
+    let mut owners = bus
+        .receive_name_owner_changed_with_args(&[(0, tunnel::NAME)])
+        .await?;
+    let telling = async {
+        while let Some(one) = next(&mut owners).await {
+            if one.args().is_ok_and(|args| args.new_owner().is_some()) {
+                house.hold().await;
+            }
+        }
+    };
     let following = async {
         loop {
             tokio::select! {
@@ -110,10 +134,13 @@ async fn serve() -> Result<(), Failure> {
             tokio::time::sleep(MINUTE).await;
             house.record_denials().await;
             house.certificate_renewed().await;
+            house.hear().await;
+            house.hold().await;
         }
     };
     tokio::select! {
         () = following => {}
+        () = telling => {}
         () = ending => {}
         () = recording => {}
         _ = terminate.recv() => house.record_denials().await,

@@ -19,7 +19,11 @@ pub(super) const PORTAL_KEYS: &[Key] = &[
     key("longest", "\"10 h\""),
 ];
 
-pub(super) const PERSON_KEYS: &[Key] = &[key("name", "\"anne\""), key("title", "\"Anne Lie\"")];
+pub(super) const PERSON_KEYS: &[Key] = &[
+    key("name", "\"anne\""),
+    key("title", "\"Anne Lie\""),
+    key("reach", "[\"klinikk\"]"),
+];
 
 pub(super) const POOL_KEYS: &[Key] = &[
     key("name", "\"kontor\""),
@@ -43,7 +47,7 @@ const PARK: u64 = 1800;
 /// What could be read of the three tables.
 pub(super) struct AccessEntry<'a> {
     portal: Option<PortalEntry>,
-    persons: Vec<PersonEntry>,
+    persons: Vec<PersonEntry<'a>>,
     pools: Vec<PoolEntry<'a>>,
     at: usize,
 }
@@ -53,8 +57,9 @@ struct PortalEntry {
     portal: Option<Portal>,
 }
 
-struct PersonEntry {
+struct PersonEntry<'a> {
     name: Option<At<String>>,
+    reach: Vec<At<&'a str>>,
     person: Option<Person>,
 }
 
@@ -73,7 +78,14 @@ pub(super) struct Access {
     pub(super) pools: Vec<DesktopPool>,
 }
 
-impl AccessEntry<'_> {
+impl<'a> AccessEntry<'a> {
+    /// Zones that persons reach.
+    pub(super) fn reach(&self) -> impl Iterator<Item = At<&'a str>> {
+        self.persons
+            .iter()
+            .flat_map(|person| person.reach.iter().copied())
+    }
+
     pub(super) fn finish(self) -> Option<Access> {
         let portal = match self.portal {
             Some(entry) => Some(entry.portal?),
@@ -170,20 +182,22 @@ fn listen(text: &str) -> Result<SocketAddrV4, Wrong> {
         })
 }
 
-fn person(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> PersonEntry {
+fn person<'a>(reader: &mut Reader<'_>, table: &Table<'a, '_>) -> PersonEntry<'a> {
     for key in ["name", "title"] {
         table.require(reader, key);
     }
     let name = table.parsed(reader, "name", |text| names::name(text, LONGEST));
     let title = table.parsed(reader, "title", |text| names::title(text, 40));
+    let reach = table.texts(reader, "reach");
     let person = match (&name, title) {
         (Some(name), Some(title)) => Some(Person {
             name: name.value.clone(),
             title: title.value,
+            reach: reach.iter().map(|zone| zone.value.to_owned()).collect(),
         }),
         _ => None,
     };
-    PersonEntry { name, person }
+    PersonEntry { name, reach, person }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -16,6 +16,7 @@ mod references;
 mod syntax;
 mod telephony;
 mod times;
+mod tunnel;
 mod vm;
 mod words;
 mod zone;
@@ -47,6 +48,7 @@ const ROOT: &[Key] = &[
     key("portal", "[portal]"),
     key("person", "[[person]]"),
     key("desktop_pool", "[[desktop_pool]]"),
+    key("tunnel", "[tunnel]"),
 ];
 
 /// Hashes that `password_hash = "keep"` stands for, by account name.
@@ -97,10 +99,12 @@ fn read(reader: &mut Reader<'_>, text: &str, kept: &Kept) -> Option<Site> {
     let telephony = telephony::read(reader, &root);
     let recipes = recipe::read(reader, &root);
     let access = access::read(reader, &root);
+    let tunnel = tunnel::read(reader, &root);
     references::check(reader, info.as_ref(), &zones, &vms);
     database::check(reader, &databases, &zones, &vms);
     recipe::check(reader, &recipes, &vms);
     access::check(reader, &access, &zones, &vms);
+    tunnel::check(reader, tunnel.as_ref(), &access, &zones);
     if let Some(telephony) = &telephony {
         telephony::check(reader, telephony, &zones);
     }
@@ -132,6 +136,10 @@ fn read(reader: &mut Reader<'_>, text: &str, kept: &Kept) -> Option<Site> {
         portal: access.portal,
         persons: access.persons,
         desktop_pools: access.pools,
+        tunnel: match tunnel {
+            Some(entry) => Some(entry.finish()?),
+            None => None,
+        },
     })
 }
 
@@ -235,6 +243,8 @@ mod tests {
             ("## [portal]", access::PORTAL_KEYS),
             ("## [[person]]", access::PERSON_KEYS),
             ("## [[desktop_pool]]", access::POOL_KEYS),
+            ("## [tunnel]", tunnel::KEYS),
+            ("### [[tunnel.site]]", tunnel::SITE_KEYS),
         ]
         .into_iter()
         .chain(telephony::TABLES.iter().copied())

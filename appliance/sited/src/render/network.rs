@@ -51,11 +51,15 @@ fn network(site: &Site, zone: &Zone) -> String {
     text
 }
 
-/// The zone leads nowhere else, so there is neither a router nor a name server to tell of. Every machine has a lease of
+/// Only where the tunnel leads on is there a router to tell of, and that is us; there is no name server. Every machine has a lease of
 /// its own in here, so none needs to be kept: a server that keeps leases would first wait to be told that `/var` is there.
 pub(super) fn dhcp_server(site: &Site, zone: &Zone, text: &mut String) {
-    text.push_str(
-        "DHCPServer=yes\n\n[DHCPServer]\nEmitDNS=no\nEmitNTP=no\nEmitSIP=no\nEmitRouter=no\nPersistLeases=no\n",
+    let router = if is_reached(site, zone) { "yes" } else { "no" };
+    add(
+        text,
+        format_args!(
+            "DHCPServer=yes\n\n[DHCPServer]\nEmitDNS=no\nEmitNTP=no\nEmitSIP=no\nEmitRouter={router}\nPersistLeases=no\n"
+        ),
     );
     let here = |vm: &&Vm| vm.zone == zone.name;
     for vm in site.vms.iter().filter(here) {
@@ -70,6 +74,16 @@ pub(super) fn dhcp_server(site: &Site, zone: &Zone, text: &mut String) {
             );
         }
     }
+}
+
+/// Whether somebody comes to the zone by the tunnel, and has to be answered there.
+fn is_reached(site: &Site, zone: &Zone) -> bool {
+    let sites = site.tunnel.iter().flat_map(|tunnel| &tunnel.sites);
+    let persons = site.persons.iter().filter(|_| site.tunnel.is_some());
+    sites
+        .map(|other| &other.reach)
+        .chain(persons.map(|person| &person.reach))
+        .any(|reach| reach.contains(&zone.name))
 }
 
 fn uplink_network(zone: &Zone, uplink: &str) -> String {

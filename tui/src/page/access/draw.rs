@@ -21,11 +21,16 @@ pub fn draw(state: &State, mut canvas: Canvas) {
         canvas.wrapped(1, row, Role::Plain, &state.waiting());
         return;
     };
-    if !told.portal.declared {
+    if told.portal.declared {
+        row = canvas.wrapped(1, row, Role::Plain, &words.access_address(&told.portal.address));
+    }
+    if told.tunnel.declared {
+        row = canvas.wrapped(1, row, Role::Plain, &words.tunnel_endpoint(&told.tunnel.endpoint));
+    }
+    if !(told.portal.declared || told.tunnel.declared) {
         canvas.wrapped(1, row, Role::Plain, words.access_none());
         return;
     }
-    row = canvas.wrapped(1, row, Role::Plain, &words.access_address(&told.portal.address));
     for trouble in told.troubles().take(3) {
         row = canvas.wrapped(1, row, Role::Bad, state.say(trouble));
     }
@@ -34,6 +39,7 @@ pub fn draw(state: &State, mut canvas: Canvas) {
         View::Persons => persons(state, told, &mut canvas, row),
         View::Sessions => sessions(state, told, &mut canvas, row),
         View::Desktops => desktops(state, told, &mut canvas, row),
+        View::Tunnel => tunnel(state, told, &mut canvas, row),
     }
 }
 
@@ -220,6 +226,58 @@ fn desktops(state: &State, told: &Told, canvas: &mut Canvas, top: u16) {
         [24, 12, 16, 0],
         heads,
         words.desktop_none(),
+        &all,
+    );
+}
+
+/// Later than this somebody who keeps in touch is away: two handshakes of WireGuard and some. Milliseconds.
+const AWAY: i64 = 300_000;
+
+fn tunnel(state: &State, told: &Told, canvas: &mut Canvas, top: u16) {
+    let (words, language) = (state.words(), state.language());
+    let all: Vec<Cells<5>> = told
+        .peers
+        .iter()
+        .map(|peer| {
+            let role = match state.now - peer.handshake {
+                since if since < AWAY => Role::Good,
+                _ if peer.site => Role::Bad,
+                _ => Role::Plain,
+            };
+            let heard = match peer.handshake {
+                0 => words.tunnel_never().to_owned(),
+                when => format::moment(when, state.now, state.zone(), language),
+            };
+            [
+                (Role::Plain, peer.name.clone()),
+                (Role::Plain, peer.title.clone()),
+                (role, heard),
+                (
+                    Role::Plain,
+                    format!(
+                        "{} / {}",
+                        format::bytes(peer.received, language),
+                        format::bytes(peer.sent, language)
+                    ),
+                ),
+                (Role::Plain, peer.networks.join(" ")),
+            ]
+        })
+        .collect();
+    let heads = [
+        words.column_name(),
+        words.column_what(),
+        words.column_heard(),
+        words.column_in_out(),
+        words.column_networks(),
+    ];
+    rows(
+        state,
+        canvas,
+        top,
+        [14, 14, 13, 20, 0],
+        heads,
+        words.tunnel_none(),
         &all,
     );
 }
