@@ -60,16 +60,18 @@ impl Keeper {
             Some(tunnel) => self.set_up(&tunnel),
             None => self.take_down(),
         };
-        self.trouble = match done {
+        let trouble = match done {
             Ok(()) => Text::default(),
-            Err(error) => {
-                eprintln!("{error}");
-                Text::new(
-                    format!("Tunnelen kunne ikke settes opp: {error}"),
-                    format!("The tunnel could not be set up: {error}"),
-                )
-            }
+            Err(error) => Text::new(
+                format!("Tunnelen kunne ikke settes opp: {error}"),
+                format!("The tunnel could not be set up: {error}"),
+            ),
         };
+        // Once, not with every try.
+        if trouble != self.trouble && !trouble.is_empty() {
+            eprintln!("{trouble}");
+        }
+        self.trouble = trouble;
     }
 
     /// Rules first: nothing may be passed on for a moment that should not be.

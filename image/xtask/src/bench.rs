@@ -5,6 +5,7 @@ mod console;
 mod db_restart;
 mod idle;
 mod image;
+mod portal;
 mod table;
 mod vm;
 
@@ -32,6 +33,8 @@ enum Name {
     Idle,
     /// Size of an update and of the running system, beside what others publish
     Image,
+    /// The portal: what a screen costs beside websockify, memory of sessions at rest, log-ins
+    Portal,
     /// A thousand machines: the list from cache, the list verified, a crash seen
     VmList,
     /// Start of a machine, beside bare QEMU and libvirt
@@ -45,6 +48,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         Name::DbRestart => db_restart::bench(),
         Name::Idle => idle::bench(),
         Name::Image => image::bench(),
+        Name::Portal => portal::bench(),
         Name::VmList => vm::list(),
         Name::VmStart => vm::start(),
     }

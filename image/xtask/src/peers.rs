@@ -16,6 +16,18 @@ const LIBVIRT: [&str; 5] = [
     "qemu-utils",
 ];
 
+/// The tree with websockify; made if it is missing. `None` for who may not make one.
+pub fn websockify() -> Result<Option<PathBuf>> {
+    if !toolbox::is_root()? {
+        return Ok(None);
+    }
+    toolbox::ensure_on_host("mmdebstrap", "mmdebstrap")?;
+    let tree = Tree::new("websockify", &["websockify"])?;
+    let title = "Making the tree with websockify (Debian packages)";
+    tree.ensure(|command| step::run(title, command, toolbox::NETWORK))
+        .map(Some)
+}
+
 /// The tree with libvirt; made if it is missing. `None` for who may not make one: it needs root.
 pub fn libvirt() -> Result<Option<PathBuf>> {
     if !toolbox::is_root()? {

@@ -8,6 +8,7 @@ mod line;
 mod qmp;
 mod record;
 mod recording;
+mod rfb;
 mod rtcp;
 mod rtp;
 mod sdp;
@@ -18,12 +19,13 @@ mod site;
 pub type Judge = fn(&[u8]);
 
 /// Every reader, by the name of its target and of its corpus.
-pub const JUDGES: [(&str, Judge); 10] = [
+pub const JUDGES: [(&str, Judge); 11] = [
     ("keys", keys::judge),
     ("line", line::judge),
     ("qmp", qmp::judge),
     ("record", record::judge),
     ("recording", recording::judge),
+    ("rfb", rfb::judge),
     ("rtcp", rtcp::judge),
     ("rtp", rtp::judge),
     ("sdp", sdp::judge),

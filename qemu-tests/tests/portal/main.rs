@@ -237,7 +237,10 @@ fn a_person_works_on_a_desktop_in_the_browser_through_restarts_and_nothing_of_it
         appliance.sh("systemctl restart varde-portald.service")?;
         let restarted = Instant::now();
         while begun(&appliance)? < 2 {
-            assert!(restarted.elapsed() < patient(SOON), "the screen did not come back");
+            assert!(
+                restarted.elapsed() < patient(SOON),
+                "the screen did not come back"
+            );
         }
         scenario.report(&format!(
             "the portal was restarted within {} ms, and the screen was back at most {} ms later",
