@@ -10,10 +10,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme, crypto};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_tungstenite::tungstenite::{Message, client as connect};
 use varde_access::certificate::Certificate;
 use varde_access::folder::Folder;
@@ -51,27 +51,24 @@ async fn serve(port: u16, screen: &Path, folder: &Path) {
         tokio::spawn(async move {
             let screen = tokio::net::UnixStream::connect(&screen).await.unwrap();
             match tls {
-                Some(tls) => carry(accepted(&tls, stream).await, screen).await,
+                // One that only looked whether we are there says nothing.
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        carry(stream, screen).await;
+                    }
+                }
                 None => carry(stream, screen).await,
             }
         });
     }
 }
 
-async fn accepted(
-    tls: &TlsAcceptor,
-    stream: tokio::net::TcpStream,
-) -> tokio_rustls::server::TlsStream<tokio::net::TcpStream> {
-    tls.accept(stream).await.unwrap()
-}
-
 async fn carry<S>(stream: S, screen: tokio::net::UnixStream)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
-    let browser = tokio_tungstenite::accept_async_with_config(stream, Some(relay::config()))
-        .await
-        .unwrap();
+    let browser = tokio_tungstenite::accept_async_with_config(stream, Some(relay::config())).await;
+    let Ok(browser) = browser else { return };
     let (_keep, over) = tokio::sync::watch::channel(false);
     relay::carry(browser, screen, over, || {}).await;
 }
@@ -170,7 +167,6 @@ fn per_gbit(server: &Server, port: u16, bytes: u64) -> f64 {
         .header("Upgrade", "websocket")
         .header("Sec-WebSocket-Version", "13")
         .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
-        .header("Sec-WebSocket-Protocol", "binary")
         .body(())
         .unwrap();
     let (mut socket, _) = match connect(request, stream) {

@@ -14,8 +14,9 @@ use varde_bus::door::Carried;
 
 use crate::rfb::Filter;
 
-/// What is read of the desktop at once. Six hundred screens at rest have this much each.
-const CHUNK: usize = 16 << 10;
+/// What is read of the desktop at once: six hundred screens at rest have the least each, one that is busy has more.
+const LEAST: usize = 4 << 10;
+const MOST: usize = 256 << 10;
 /// A message of a browser is some keys; the largest is a list of encodings.
 const MESSAGE: usize = 64 << 10;
 /// A browser that has not taken anything, or said anything to a question, for so long has gone.
@@ -67,15 +68,18 @@ where
     let outward = async {
         let mut question = tokio::time::interval(QUESTION);
         let mut buffer = BytesMut::new();
+        let mut chunk = LEAST;
         loop {
             let message = tokio::select! {
                 read = async {
-                    buffer.reserve(CHUNK);
+                    buffer.reserve(chunk);
                     from_desktop.read_buf(&mut buffer).await
                 } => match read {
                     Ok(0) | Err(_) => break End::Desktop,
                     Ok(count) => {
                         out += count as u64;
+                        chunk = if count >= chunk { chunk * 4 } else { count };
+                        chunk = chunk.clamp(LEAST, MOST);
                         Message::Binary(buffer.split().freeze())
                     }
                 },
