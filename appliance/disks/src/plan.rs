@@ -410,6 +410,7 @@ fn mark(chains: &Chains, id: &str, keep: Keep) -> Result<Vec<Step>, Error> {
 /// The overlay of one disk has nothing left that the layer below has not.
 fn merged(chains: &Chains, id: &str, disk: &str) -> Result<Vec<Step>, Error> {
     let place = newest(chains, id)?;
+    is_free(&chains.snapshots[place..=place])?;
     let mut after = chains.clone();
     let snapshot = &mut after.snapshots[place];
     let Some(file) = snapshot.overlays.remove(disk) else {

@@ -300,6 +300,11 @@ fn a_snapshot_that_is_lent_says_to_whom_and_what_is_asked_of_it_is_refused() {
         Order::RollBack { id: id() },
         Order::Merge { id: id() },
         Order::BeginMerge { id: id() },
+        // No merge of it has begun, and so none has come to its end.
+        Order::Merged {
+            id: id(),
+            disk: "system".into(),
+        },
         Order::Quiet {
             id: id(),
             quiet: true,
