@@ -1,12 +1,13 @@
 //! An appliance of a scenario: its disks outlive its power.
 
 use std::cell::RefCell;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use varde_machine::{Credential, Machine, cache_dir, disks};
+use varde_machine::{Credential, Machine, cache_dir, disks, release};
 
 use crate::dialogue::{Step, patient};
 use crate::error::{Context, Error, Result};
@@ -62,7 +63,7 @@ impl Appliance {
         let mut machine = appliance.machine()?;
         if writes == Writes::Logged {
             let log = appliance.write_log();
-            std::fs::File::create(&log).on("create", &log)?;
+            File::create(&log).on("create", &log)?;
             machine.disk_log = Some(log);
         }
         disks::branch(&build.toolbox, &disk, &machine.disk)?;
@@ -168,6 +169,18 @@ impl Appliance {
     /// A folder for what a scenario makes of the disks, gone with the appliance.
     pub fn scratch(&self) -> &Path {
         self.disks.path()
+    }
+
+    /// Puts in a stick with the files of this folder, in place of the one before. Nobody may be reading that.
+    pub fn put_stick(&self, folder: &Path) -> Result<()> {
+        let made = self.disks.path().join("stick.new");
+        release::stick(&self.build.toolbox, folder, &made, STICK_SIZE)?;
+        let stick = self.disks.path().join(STICK);
+        let mut from = File::open(&made).on("open", &made)?;
+        // Into the file that QEMU has open.
+        let mut to = File::options().write(true).open(&stick).on("open", &stick)?;
+        std::io::copy(&mut from, &mut to).on("write", &stick)?;
+        std::fs::remove_file(&made).on("remove", &made)
     }
 
     /// Cuts the power.
@@ -329,12 +342,24 @@ impl Appliance {
 }
 
 const DISK: &str = "disk.qcow2";
+const STICK: &str = "stick.raw";
+/// A release and its file system.
+const STICK_SIZE: u64 = 1 << 30;
 
 /// The machine of a shape whose disks lie, or will lie, in `dir`. Disks and state of a snapshot fit each other only if
 /// the machine is the same, so there is one place that says what it is.
 pub(crate) fn machine(build: &Build, shape: &Shape, dir: &Path) -> Result<Machine> {
     let mut machine = Machine::new(build.accel, dir.join(DISK), dir.join("variables.qcow2"));
     machine.memory = shape.memory;
+    if shape.stick {
+        let stick = dir.join(STICK);
+        if !stick.exists() {
+            File::create(&stick)
+                .and_then(|file| file.set_len(STICK_SIZE))
+                .on("make", &stick)?;
+        }
+        machine.stick = Some(stick);
+    }
     if shape.media {
         machine.media.clone_from(&build.media);
     }

@@ -31,6 +31,8 @@ pub struct Shape {
     pub disk: u64,
     /// Whether the disk of demo guests is attached.
     pub media: bool,
+    /// Whether there is a place for a stick: [`crate::Appliance::put_stick`] puts one in.
+    pub stick: bool,
     /// Virtual machines that run, their checks passed, in the snapshot.
     pub running: &'static [&'static str],
 }
@@ -42,6 +44,7 @@ impl Default for Shape {
             memory: 4096,
             disk: 16 << 30,
             media: true,
+            stick: false,
             running: &[],
         }
     }
@@ -67,6 +70,8 @@ pub struct Build {
     pub toolbox: Toolbox,
     pub image: PathBuf,
     pub media: Option<PathBuf>,
+    /// Another version of the image, which updates go to, and which it is.
+    pub next: Option<(PathBuf, String)>,
     pub accel: Accel,
 }
 
@@ -83,10 +88,12 @@ impl Build {
             Some(kernel) => Accel::probe(&toolbox, &kernel)?,
             None => Accel::Tcg,
         };
+        let next = told("VARDE_NEXT")?.zip(std::env::var("VARDE_NEXT_VERSION").ok());
         Ok(Self {
             toolbox,
             image,
             media,
+            next,
             accel,
         })
     }

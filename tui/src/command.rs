@@ -19,6 +19,7 @@ pub enum Cmd {
     Lock,
     Power,
     HealthCode,
+    Updates,
     LogOut,
     Repaint,
     // Lists, texts and dialogs.

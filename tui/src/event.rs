@@ -11,6 +11,7 @@ use varde_bus::snapshot::{Deed, Price, Snapshot, Storage};
 use varde_bus::telephony::{
     CallRecord, CallStatus, ExtensionStatus, LineStatus, TelephonyStatus, TrunkStatus,
 };
+use varde_bus::update::UpdateStatus;
 use varde_bus::{Action, Failure, Finding, Text};
 
 use crate::command::Cmd;
@@ -52,6 +53,7 @@ pub enum Event {
     RehearsalsChanged,
     /// What of access is new.
     AccessChanged(String),
+    UpdateChanged,
     DatabaseChanged(DatabaseStatus),
     DatabaseRemoved(String),
     /// What of telephony is new.
@@ -110,6 +112,9 @@ pub enum Ask {
     },
     Rehearsals,
     Access,
+    Update,
+    /// The same, for the menu.
+    UpdateMenu,
     /// Of a promotion, or of taking it back.
     PromotionPrice {
         rehearsal: String,
@@ -153,6 +158,7 @@ pub enum Answer {
     Rehearsals(Vec<RecipeInfo>, Vec<Rehearsal>),
     PromotionPrice(Text),
     Access(Box<AccessTold>),
+    Update(Box<UpdateStatus>),
     Host(HostStatus),
     Site(SiteSummary),
     History(Vec<Generation>),

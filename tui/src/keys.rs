@@ -77,6 +77,7 @@ const EVERYWHERE: &[Binding] = &[
     bind(&[Char('q')], Cmd::LogOut, W::key_log_out, Some(W::brief_log_out)),
     bind(&[Char('P')], Cmd::Power, W::key_power, None),
     bind(&[Char('H')], Cmd::HealthCode, W::key_health, None),
+    bind(&[Char('U')], Cmd::Updates, W::key_updates, None),
     bind(
         &[Char('L')],
         Cmd::Language,

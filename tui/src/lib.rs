@@ -39,6 +39,7 @@ pub mod state;
 mod support;
 pub mod terminal;
 mod unlock;
+mod update;
 pub mod wake;
 mod words;
 

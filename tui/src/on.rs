@@ -10,7 +10,7 @@ use crate::page::{self, PageId, access, databases, log, record, rehearsals, site
 use crate::state::{Bus, State, Usage};
 use crate::terminal::Characters;
 use crate::words::{Words, both};
-use crate::{lock, power, reload, since, support, wake};
+use crate::{lock, power, reload, since, support, update, wake};
 
 /// `at`: milliseconds since 1970, UTC.
 pub fn on(state: &mut State, at: i64, event: Event) -> Vec<Effect> {
@@ -87,6 +87,7 @@ fn resolved(state: &mut State, event: Event) -> Vec<Effect> {
         }
         Event::SnapshotsChanged => reload::snapshots(state).into_iter().collect(),
         Event::RehearsalsChanged => reload::rehearsals(state).into_iter().collect(),
+        Event::UpdateChanged => reload::update(state).into_iter().collect(),
         Event::AccessChanged(what) => access::changed(state, &what),
         Event::DatabaseChanged(database) => databases::changed(state, database),
         Event::DatabaseRemoved(name) => {
@@ -153,6 +154,7 @@ fn forget_questions(state: &mut State) {
     data.snapshots.asked = false;
     data.rehearsals.asked = false;
     data.access.asked = false;
+    data.update.asked = false;
     data.telephony.asked = false;
     state.log.asked = false;
 }
@@ -193,6 +195,7 @@ fn command(state: &mut State, cmd: &Cmd) -> Vec<Effect> {
         }
         Cmd::Lock => lock::lock(state),
         Cmd::Power => power::open(state),
+        Cmd::Updates => update::open(),
         Cmd::HealthCode => {
             support::open(state);
             Vec::new()
@@ -291,6 +294,9 @@ fn answered(state: &mut State, ask: Ask, answer: Result<Answer, Failure>) -> Vec
         (Ask::Rehearsals, Err(failure)) => data.rehearsals.take(now, Err(failure)),
         (Ask::Access, Ok(Answer::Access(told))) => access::answered(state, *told),
         (Ask::Access, Err(failure)) => data.access.take(now, Err(failure)),
+        (Ask::Update, Ok(Answer::Update(status))) => data.update.take(now, Ok(*status)),
+        (Ask::Update, Err(failure)) => data.update.take(now, Err(failure)),
+        (Ask::UpdateMenu, Ok(Answer::Update(status))) => update::answered(state, *status),
         (Ask::PromotionPrice { rehearsal, back }, Ok(Answer::PromotionPrice(price))) => {
             rehearsals::priced(state, &rehearsal, back, price);
         }

@@ -47,6 +47,10 @@ pub fn access(state: &mut State) -> Option<Effect> {
     once(&mut state.data.access.asked, Ask::Access)
 }
 
+pub fn update(state: &mut State) -> Option<Effect> {
+    once(&mut state.data.update.asked, Ask::Update)
+}
+
 pub fn telephony(state: &mut State) -> Option<Effect> {
     once(&mut state.data.telephony.asked, Ask::Telephony)
 }
@@ -77,6 +81,7 @@ pub fn all(state: &mut State) -> Vec<Effect> {
         telephony(state),
         rehearsals(state),
         access(state),
+        update(state),
     ]
     .into_iter()
     .flatten()

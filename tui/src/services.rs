@@ -136,6 +136,7 @@ async fn answer(client: &Client, ask: Ask) -> Result<Answer, Failure> {
             let recipes = client.rehearsals.recipes().await?;
             Answer::Rehearsals(recipes, client.rehearsals.list().await?)
         }
+        Ask::Update | Ask::UpdateMenu => Answer::Update(Box::new(client.update.status().await?)),
         Ask::Access => Answer::Access(Box::new(Told {
             portal: client.access.portal().await?,
             persons: client.access.persons().await?,
@@ -299,6 +300,11 @@ async fn subscribe(events: &mpsc::Sender<Event>) -> Result<(Client, JoinSet<()>)
         client.access.receive_changed().await?,
         events.clone(),
         |signal| Some(Event::AccessChanged(signal.args().ok()?.what.to_owned())),
+    ));
+    streams.spawn(forward(
+        client.update.receive_changed().await?,
+        events.clone(),
+        |_| Some(Event::UpdateChanged),
     ));
     streams.spawn(forward(
         client.tunnel.receive_changed().await?,

@@ -91,6 +91,7 @@ pub struct Data {
     pub snapshots: Loaded<Vec<Snapshot>>,
     pub rehearsals: Loaded<rehearsals::Told>,
     pub access: Loaded<access::Told>,
+    pub update: Loaded<varde_bus::update::UpdateStatus>,
     /// The disk that machines' disks lie on.
     pub storage: Storage,
 }

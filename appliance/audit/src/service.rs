@@ -19,7 +19,7 @@ use crate::disk::Directory;
 use crate::{Chain, Error, verify};
 
 /// Accounts that may append: the services that change something. The bus policy says the same.
-pub const WRITERS: [&str; 7] = [
+pub const WRITERS: [&str; 8] = [
     "varde-site",
     "varde-hypervisor",
     "varde-host",
@@ -27,6 +27,7 @@ pub const WRITERS: [&str; 7] = [
     "varde-telephony",
     "varde-access",
     "varde-tunnel",
+    "varde-lifecycle",
 ];
 /// One answer holds no more records than these.
 const MOST: u32 = 1000;

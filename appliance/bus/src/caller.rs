@@ -138,7 +138,7 @@ mod tests {
     }
 
     /// What each role may do, written out: no role, viewer, operator, admin.
-    const MAY: [(&str, [bool; 4]); 52] = [
+    const MAY: [(&str, [bool; 4]); 56] = [
         ("vm.read", [false, true, true, true]),
         ("vm.start", [false, false, true, true]),
         ("vm.shutdown", [false, false, true, true]),
@@ -189,6 +189,10 @@ mod tests {
         ("access.certificate", [false, false, false, true]),
         ("tunnel.read", [false, true, true, true]),
         ("tunnel.key", [false, false, false, true]),
+        ("update.read", [false, true, true, true]),
+        ("update.mark-read", [false, false, true, true]),
+        ("update.install", [false, false, false, true]),
+        ("update.take-back", [false, false, false, true]),
         ("host.reboot", [false, false, false, true]),
         ("host.power-off", [false, false, false, true]),
     ];

@@ -18,6 +18,7 @@ use crate::role::Verb;
 use crate::site::SiteProxy;
 use crate::telephony::TelephonyProxy;
 use crate::tunnel::TunnelProxy;
+use crate::update::UpdateProxy;
 
 /// A change that somebody asks for, as data: it can be recorded and replayed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,6 +157,17 @@ pub enum Action {
         session: String,
         why: String,
     },
+    /// What is on the stick; `even_so` an older version too, or one in quarantine.
+    InstallUpdate {
+        even_so: bool,
+        why: String,
+    },
+    TakeBackUpdate {
+        why: String,
+    },
+    MarkUpdateRead {
+        why: String,
+    },
     Reboot {
         why: String,
     },
@@ -197,6 +209,9 @@ impl Action {
             Self::Enrol { .. } => Verb::Enrol,
             Self::Forget { .. } => Verb::Forget,
             Self::EndSession { .. } => Verb::EndSession,
+            Self::InstallUpdate { .. } => Verb::InstallUpdate,
+            Self::TakeBackUpdate { .. } => Verb::TakeBackUpdate,
+            Self::MarkUpdateRead { .. } => Verb::MarkUpdateRead,
             Self::Reboot { .. } => Verb::Reboot,
             Self::PowerOff { .. } => Verb::PowerOff,
         }
@@ -231,6 +246,7 @@ pub struct Client {
     pub desktops: DesktopsProxy<'static>,
     pub access: AccessProxy<'static>,
     pub tunnel: TunnelProxy<'static>,
+    pub update: UpdateProxy<'static>,
 }
 
 impl Client {
@@ -255,6 +271,7 @@ impl Client {
             desktops: DesktopsProxy::new(&connection).await?,
             access: AccessProxy::new(&connection).await?,
             tunnel: TunnelProxy::new(&connection).await?,
+            update: UpdateProxy::new(&connection).await?,
             connection,
         })
     }
@@ -521,6 +538,24 @@ impl Client {
                     format!("Økten {session} er avsluttet"),
                     format!("The session {session} is ended"),
                 )
+            }
+            Action::InstallUpdate { even_so, why } => {
+                self.update.install(*even_so, why).await?;
+                Text::new(
+                    "Utgaven på minnepinnen skrives ved siden av den som går",
+                    "The version on the stick is being written beside the one that runs",
+                )
+            }
+            Action::TakeBackUpdate { why } => {
+                self.update.take_back(why).await?;
+                Text::new(
+                    "Den andre utgaven gjøres klar til neste omstart",
+                    "The other version is being made ready for the next restart",
+                )
+            }
+            Action::MarkUpdateRead { why } => {
+                self.update.mark_read(why).await?;
+                Text::new("Merket som lest", "Marked as read")
             }
             Action::Reboot { why } => {
                 self.host.reboot(why).await?;

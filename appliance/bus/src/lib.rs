@@ -26,6 +26,7 @@ pub mod telephony;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tunnel;
+pub mod update;
 
 pub use client::{Action, Client, Done};
 pub use error::{Failure, FailureKind};

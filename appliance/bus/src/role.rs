@@ -58,12 +58,16 @@ pub enum Verb {
     SetCertificate,
     ReadTunnel,
     ChangeTunnelKey,
+    ReadUpdate,
+    MarkUpdateRead,
+    InstallUpdate,
+    TakeBackUpdate,
     Reboot,
     PowerOff,
 }
 
 /// The verb, the least role that may do it, and the name under which it is recorded.
-pub const TABLE: [(Verb, Role, &str); 52] = [
+pub const TABLE: [(Verb, Role, &str); 56] = [
     (Verb::ReadVm, Role::Viewer, "vm.read"),
     (Verb::StartVm, Role::Operator, "vm.start"),
     (Verb::ShutDownVm, Role::Operator, "vm.shutdown"),
@@ -114,6 +118,10 @@ pub const TABLE: [(Verb, Role, &str); 52] = [
     (Verb::SetCertificate, Role::Admin, "access.certificate"),
     (Verb::ReadTunnel, Role::Viewer, "tunnel.read"),
     (Verb::ChangeTunnelKey, Role::Admin, "tunnel.key"),
+    (Verb::ReadUpdate, Role::Viewer, "update.read"),
+    (Verb::MarkUpdateRead, Role::Operator, "update.mark-read"),
+    (Verb::InstallUpdate, Role::Admin, "update.install"),
+    (Verb::TakeBackUpdate, Role::Admin, "update.take-back"),
     (Verb::Reboot, Role::Admin, "host.reboot"),
     (Verb::PowerOff, Role::Admin, "host.power-off"),
 ];

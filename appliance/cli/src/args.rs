@@ -54,6 +54,9 @@ pub enum Noun {
     /// The tunnel: other sites, and people's devices
     #[command(subcommand)]
     Tunnel(TunnelVerb),
+    /// New versions of the appliance, and the way back
+    #[command(subcommand)]
+    Update(UpdateVerb),
     /// Virtual desktops, and who has them
     #[command(subcommand)]
     Desktop(DesktopVerb),
@@ -437,6 +440,29 @@ pub enum TunnelVerb {
         #[arg(long)]
         why: String,
     },
+}
+
+#[derive(Subcommand)]
+pub enum UpdateVerb {
+    /// Which version runs, which waits for a restart, and how the last ones went
+    Status,
+    /// Write the version on the stick labelled VARDE beside the one that runs; the next restart tries it
+    Install {
+        /// An older version too, and one in quarantine
+        #[arg(long)]
+        even_so: bool,
+        /// The reason, for the record
+        #[arg(long)]
+        why: String,
+    },
+    /// Make the other version on the disk the one that the next restart starts
+    Back {
+        /// The reason, for the record
+        #[arg(long)]
+        why: String,
+    },
+    /// Say that the outcome of the last update has been read
+    MarkRead,
 }
 
 #[derive(Subcommand)]

@@ -354,6 +354,30 @@ const TEXTS: &[(&str, &str)] = &[
         "Ta den neste nøkkelen i bruk fra nå av",
     ),
     (
+        "New versions of the appliance, and the way back",
+        "Nye utgaver av verten, og veien tilbake",
+    ),
+    (
+        "Which version runs, which waits for a restart, and how the last ones went",
+        "Hvilken utgave som går, hvilken som venter på omstart, og hvordan de siste gikk",
+    ),
+    (
+        "Write the version on the stick labelled VARDE beside the one that runs; the next restart tries it",
+        "Skriv utgaven på minnepinnen med navnet VARDE ved siden av den som går; neste omstart prøver den",
+    ),
+    (
+        "An older version too, and one in quarantine",
+        "En eldre utgave også, og en i karantene",
+    ),
+    (
+        "Make the other version on the disk the one that the next restart starts",
+        "La neste omstart ta den andre utgaven på disken",
+    ),
+    (
+        "Say that the outcome of the last update has been read",
+        "Si at utfallet av siste oppdatering er lest",
+    ),
+    (
         "Virtual desktops, and who has them",
         "Virtuelle pulter, og hvem som har dem",
     ),

@@ -24,6 +24,7 @@ mod snapshot;
 mod support;
 mod table;
 mod tunnel;
+mod update;
 mod vm;
 mod wait;
 
@@ -105,6 +106,7 @@ async fn run(noun: Noun, context: &Context) -> Result<(), Error> {
         Noun::Phone(verb) => phone::run(context, verb).await,
         Noun::Access(verb) => access::run(context, verb).await,
         Noun::Tunnel(verb) => tunnel::run(context, verb).await,
+        Noun::Update(verb) => update::run(context, verb).await,
         Noun::Desktop(verb) => desktop::run(context, verb).await,
         Noun::Site(verb) => site::run(context, verb).await,
         Noun::Log(query) => host::log(context, query).await,

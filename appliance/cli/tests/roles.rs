@@ -19,7 +19,7 @@ use varde_bus::hypervisor::HypervisorProxy;
 use varde_bus::record::Recorder;
 use varde_bus::testing::PrivateBus;
 use varde_bus::{
-    access, audit, dbrestart, desktop, door, host, hypervisor, rehearsal, site, telephony, tunnel,
+    access, audit, dbrestart, desktop, door, host, hypervisor, rehearsal, site, telephony, tunnel, update,
 };
 use varde_dbrestart::service::{DbRestart, Posts};
 use varde_host::facts::Sources;
@@ -205,6 +205,15 @@ const TABLE: &[(&str, &[(&str, Who)])] = &[
             ("Peers", Viewer),
             ("PrepareKey", Admin),
             ("Status", Viewer),
+        ],
+    ),
+    (
+        update::NAME,
+        &[
+            ("Install", Admin),
+            ("MarkRead", Operator),
+            ("Status", Viewer),
+            ("TakeBack", Admin),
         ],
     ),
 ];
@@ -456,8 +465,22 @@ async fn serve(bus: &PrivateBus, folder: &Path) -> Vec<Connection> {
     tunnels.request_name(tunnel::NAME).await.unwrap();
     doors.request_name(access::NAME).await.unwrap();
     doors.request_name(door::NAME).await.unwrap();
+    let updates = bus.connect().await;
+    let service = varde_lifecycle::service::Update::new(
+        varde_lifecycle::service::Sources {
+            ledger: varde_lifecycle::ledger::Folder::new(path("update")),
+            own: varde_lifecycle::ledger::Folder::new(path("lifecycle")),
+            version: "0.1.0".to_owned(),
+            labels: path("labels"),
+            sticks: path("sticks"),
+            site: path("site"),
+        },
+        Recorder::new(&updates).await.unwrap(),
+    );
+    updates.object_server().at(update::PATH, service).await.unwrap();
+    updates.request_name(update::NAME).await.unwrap();
     vec![
-        systemd, record, sites, hosts, machines, databases, phones, doors, tunnels,
+        systemd, record, sites, hosts, machines, databases, phones, doors, tunnels, updates,
     ]
 }
 

@@ -20,6 +20,7 @@ mod store;
 mod telephony;
 mod text;
 mod tunnel;
+mod update;
 
 pub use access::{DesktopPool, Desktops, Person, Portal};
 pub use database::{Database, DatabaseServer, Engine, Pool, Restart, RestartWhat};
@@ -44,3 +45,4 @@ pub use telephony::{
 };
 pub use text::Text;
 pub use tunnel::{Tunnel, TunnelKey, TunnelSite};
+pub use update::Update;

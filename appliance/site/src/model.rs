@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Database, DesktopPool, Person, Portal, Recipe, Telephony, Tunnel};
+use crate::{Database, DesktopPool, Person, Portal, Recipe, Telephony, Tunnel, Update};
 
 /// A whole site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,7 @@ pub struct Site {
     pub persons: Vec<Person>,
     pub desktop_pools: Vec<DesktopPool>,
     pub tunnel: Option<Tunnel>,
+    pub update: Option<Update>,
 }
 
 /// `[site]`

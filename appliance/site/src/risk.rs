@@ -49,6 +49,7 @@ pub fn risks(from: &Site, to: &Site) -> Vec<Risk> {
         persons: _,
         desktop_pools: _,
         tunnel,
+        update: _,
     } = to;
     let SiteInfo {
         name: _,

@@ -289,6 +289,7 @@ prop_compose! {
             persons: Vec::new(),
             desktop_pools: Vec::new(),
             tunnel: None,
+            update: None,
         }
     }
 }

@@ -19,6 +19,8 @@ pub enum Error {
         status: std::process::ExitStatus,
         stderr: String,
     },
+    #[error("the key or the signature is of no use: {0}")]
+    Signature(String),
     #[error("{what} `{given}` is not understood: {remedy}")]
     Usage {
         what: &'static str,

@@ -11,6 +11,7 @@ mod error;
 pub mod keys;
 pub mod machine;
 pub mod mirrors;
+pub mod release;
 pub mod toolbox;
 pub mod tree;
 

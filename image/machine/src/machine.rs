@@ -66,6 +66,8 @@ pub struct Machine {
     pub variables: PathBuf,
     /// The disk of demo guests, raw, read-only.
     pub media: Option<PathBuf>,
+    /// A stick, raw, read-only.
+    pub stick: Option<PathBuf>,
     /// The operators' line, ttyS0.
     pub serial: Option<Serial>,
     /// Everything that the machine writes on ttyS0 goes into this file too.
@@ -94,6 +96,7 @@ impl Machine {
             disk_log: None,
             variables: variables.into(),
             media: None,
+            stick: None,
             serial: None,
             serial_log: None,
             debug_serial: None,
@@ -154,6 +157,16 @@ impl Machine {
                 with_path("if=none,id=media,format=raw,readonly=on,file=", media),
             );
             line.add("-device", "virtio-blk-pci,drive=media,serial=varde-images");
+        }
+        if let Some(stick) = &self.stick {
+            line.add(
+                "-drive",
+                with_path(
+                    "if=none,id=stick,format=raw,readonly=on,file.locking=off,file=",
+                    stick,
+                ),
+            );
+            line.add("-device", "virtio-blk-pci,drive=stick,serial=stick");
         }
 
         let (nat, card) = match &self.tap {

@@ -55,7 +55,7 @@ pub fn ensure() -> Result<Built> {
     let _lock = place::lock()?;
     let toolbox = toolbox::ensure()?;
     let media = guests::ensure(&toolbox)?;
-    let image = ensure_image(&toolbox)?;
+    let image = ensure_image(&toolbox, VERSION)?;
     Ok(Built {
         toolbox,
         image,
@@ -63,7 +63,24 @@ pub fn ensure() -> Result<Built> {
     })
 }
 
-fn ensure_image(toolbox: &Toolbox) -> Result<PathBuf> {
+/// The image of a version, and the toolbox; made if it is missing.
+pub fn ensure_version(version: &str) -> Result<(Toolbox, PathBuf)> {
+    let _lock = place::lock()?;
+    let toolbox = toolbox::ensure()?;
+    let image = ensure_image(&toolbox, version)?;
+    Ok((toolbox, image))
+}
+
+/// The version after the workspace's, for tests of updates.
+pub fn next_version() -> String {
+    let mut parts: Vec<u32> = VERSION.split('.').filter_map(|part| part.parse().ok()).collect();
+    if let Some(last) = parts.last_mut() {
+        *last += 1;
+    }
+    parts.iter().map(u32::to_string).collect::<Vec<_>>().join(".")
+}
+
+fn ensure_image(toolbox: &Toolbox, version: &str) -> Result<PathBuf> {
     let project = place::project();
     let tree = place::cache("work")?.join("binaries");
     binaries::build(&tree)?;
@@ -76,7 +93,7 @@ fn ensure_image(toolbox: &Toolbox) -> Result<PathBuf> {
         .into_owned();
     let key = Key::default()
         .text(&tools)
-        .text(VERSION)
+        .text(version)
         .tree(&project.join("image"), &["guests", "machine", "xtask"])?
         .tree(&project.join("units"), &[])?
         .tree(&tree, &[])?
@@ -84,14 +101,16 @@ fn ensure_image(toolbox: &Toolbox) -> Result<PathBuf> {
         .finish();
     let dir = place::cache("")?.join(format!("image-{key}"));
     if !dir.exists() {
-        build(toolbox, &[&tree, &novnc], &dir)?;
-        place::prune("image", 4)?;
+        build(toolbox, version, &[&tree, &novnc], &dir)?;
+        place::prune("image", 6)?;
     }
-    place::point(&place::output().join("image"), &dir)?;
+    if version == VERSION {
+        place::point(&place::output().join("image"), &dir)?;
+    }
     Ok(dir)
 }
 
-fn build(toolbox: &Toolbox, trees: &[&Path], dir: &Path) -> Result<()> {
+fn build(toolbox: &Toolbox, version: &str, trees: &[&Path], dir: &Path) -> Result<()> {
     if !toolbox::is_root()? {
         return Err(Error::Refused(
             "The image's files belong to many users, and this is not root.\n\
@@ -104,7 +123,7 @@ fn build(toolbox: &Toolbox, trees: &[&Path], dir: &Path) -> Result<()> {
     place::make(&part)?;
     let mut mkosi = toolbox.command("mkosi");
     mkosi.arg("--directory").arg(place::project().join("image"));
-    mkosi.arg("--image-version").arg(VERSION);
+    mkosi.arg("--image-version").arg(version);
     mkosi.arg("--output-directory").arg(&part);
     mkosi.arg("--cache-directory").arg(place::cache("mkosi")?);
     mkosi.arg("--package-cache-dir").arg(place::cache("packages")?);

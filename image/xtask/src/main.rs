@@ -12,6 +12,7 @@ mod image;
 mod novnc;
 mod peers;
 mod place;
+mod release;
 mod run;
 mod step;
 mod test;
@@ -35,6 +36,8 @@ enum Command {
     Image,
     /// Boot the appliance in QEMU, its console on this terminal
     Run(run::Arguments),
+    /// Make a signed release, which appliances take as an update
+    Release(release::Arguments),
     /// Run every test, from unit to end to end
     Test(test::Arguments),
     /// Measure, beside peers, and print one table
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Image => image::command(),
         Command::Run(arguments) => run::command(&arguments),
+        Command::Release(arguments) => release::command(&arguments),
         Command::Test(arguments) => test::command(&arguments),
         Command::Bench(arguments) => bench::command(&arguments),
     };

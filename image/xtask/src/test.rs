@@ -90,6 +90,10 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         let mut nextest = tools.nextest();
         nextest.args(["--package", END_TO_END]);
         built.tell(&mut nextest)?;
+        // Another version, which updates go to.
+        let (_, next) = image::ensure_version(&image::next_version())?;
+        nextest.env("VARDE_NEXT", next);
+        nextest.env("VARDE_NEXT_VERSION", image::next_version());
         nextest.env("VARDE_TEST_OUTPUT", &output);
         if let Some(site) = &arguments.site {
             let site = std::path::absolute(site).map_err(Error::io("cannot find", site))?;

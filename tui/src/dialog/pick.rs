@@ -11,6 +11,7 @@ use crate::list;
 use crate::page::log;
 use crate::power;
 use crate::state::State;
+use crate::update;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pick {
@@ -29,6 +30,7 @@ pub enum Picked {
     MediaFile(String),
     Reboot,
     PowerOff,
+    Update(update::Choice),
 }
 
 impl Pick {
@@ -77,6 +79,7 @@ impl Picked {
             Self::MediaFile(name) => vec![Effect::Ask(Ask::MediaFile(name))],
             Self::Reboot => power::confirm(state, false),
             Self::PowerOff => power::confirm(state, true),
+            Self::Update(choice) => update::chosen(state, choice),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::event::Effect;
 use crate::format;
 use crate::reload;
 use crate::state::{Bus, State};
+use crate::update;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OverviewPage {
@@ -115,6 +116,7 @@ fn wrong(state: &State, canvas: &mut Canvas, limit: u16) -> u16 {
             .into_iter()
             .chain(rehearsals::problems(state))
             .chain(access::problems(state))
+            .chain(update::problems(state))
             .map(|text| (Role::Warning, text)),
     );
     if state.has_telephony() {

@@ -66,6 +66,12 @@ impl Row<'_> {
 fn what(words: Words, verb: &str) -> String {
     match verb {
         "vm.start" => words.verb_start(),
+        "update.install" => words.verb_update_install(),
+        "update.take-back" => words.verb_update_take_back(),
+        "update.mark-read" => words.verb_update_mark_read(),
+        "update.kept" => words.verb_update_kept(),
+        "update.given-up" => words.verb_update_given_up(),
+        "update.came-back" => words.verb_update_came_back(),
         "vm.shutdown" => words.verb_shut_down(),
         "vm.force-off" => words.verb_force_off(),
         "vm.pause" => words.verb_pause(),

@@ -11,6 +11,7 @@ mod pages;
 mod rehearsals;
 mod snapshots;
 mod telephony;
+mod update;
 
 use varde_bus::{Language, Text};
 

@@ -35,6 +35,7 @@ pub struct Fake {
     pub telephony: bool,
     /// Who comes in from outside; nobody, without a portal.
     pub access: varde_console::event::AccessTold,
+    pub update: varde_bus::update::UpdateStatus,
 }
 
 pub struct Console {
@@ -82,6 +83,7 @@ impl Console {
                 logged_out: false,
                 telephony: false,
                 access: varde_console::event::AccessTold::default(),
+                update: varde_bus::update::UpdateStatus::default(),
             },
             at: fixtures::NOW,
             kind,
@@ -239,6 +241,7 @@ impl Fake {
             Ask::Snapshots => Answer::Snapshots(fixtures::snapshots(), fixtures::STORAGE),
             Ask::Rehearsals => Answer::Rehearsals(Vec::new(), Vec::new()),
             Ask::Access => Answer::Access(Box::new(self.access.clone())),
+            Ask::Update | Ask::UpdateMenu => Answer::Update(Box::new(self.update.clone())),
             Ask::PromotionPrice { .. } => Answer::PromotionPrice(fixtures::promotion_price()),
             Ask::Price { deed, .. } => Answer::Price(fixtures::price(*deed)),
             Ask::Usage(_) => Answer::Usage(fixtures::USAGE),

@@ -17,6 +17,7 @@ mod syntax;
 mod telephony;
 mod times;
 mod tunnel;
+mod update;
 mod vm;
 mod words;
 mod zone;
@@ -49,6 +50,7 @@ const ROOT: &[Key] = &[
     key("person", "[[person]]"),
     key("desktop_pool", "[[desktop_pool]]"),
     key("tunnel", "[tunnel]"),
+    key("update", "[update]"),
 ];
 
 /// Hashes that `password_hash = "keep"` stands for, by account name.
@@ -100,6 +102,7 @@ fn read(reader: &mut Reader<'_>, text: &str, kept: &Kept) -> Option<Site> {
     let recipes = recipe::read(reader, &root);
     let access = access::read(reader, &root);
     let tunnel = tunnel::read(reader, &root);
+    let update = update::read(reader, &root);
     references::check(reader, info.as_ref(), &zones, &vms);
     database::check(reader, &databases, &zones, &vms);
     recipe::check(reader, &recipes, &vms);
@@ -140,6 +143,7 @@ fn read(reader: &mut Reader<'_>, text: &str, kept: &Kept) -> Option<Site> {
             Some(entry) => Some(entry.finish()?),
             None => None,
         },
+        update,
     })
 }
 
@@ -245,6 +249,7 @@ mod tests {
             ("## [[desktop_pool]]", access::POOL_KEYS),
             ("## [tunnel]", tunnel::KEYS),
             ("### [[tunnel.site]]", tunnel::SITE_KEYS),
+            ("## [update]", update::KEYS),
         ]
         .into_iter()
         .chain(telephony::TABLES.iter().copied())

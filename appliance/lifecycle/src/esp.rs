@@ -1,0 +1,105 @@
+//! The boot loader's entries: unified kernel images named by version and by the tries that they have left, as in the
+//! Boot Loader Specification, "Boot counting".
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::ledger::sync_folder;
+use crate::{Error, Result, Version};
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub version: Version,
+    /// `None`: it is marked as good. 0: it is taken only when there is no other.
+    pub left: Option<u32>,
+    pub path: PathBuf,
+}
+
+/// Where the entries are.
+#[derive(Clone, Debug)]
+pub struct Esp(PathBuf);
+
+impl Esp {
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self(folder.into())
+    }
+
+    pub fn entries(&self) -> Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for file in fs::read_dir(&self.0).map_err(Error::io("list", &self.0))? {
+            let path = file.map_err(Error::io("list", &self.0))?.path();
+            entries.extend(entry(&path));
+        }
+        entries.sort_by_key(|entry| entry.version);
+        Ok(entries)
+    }
+
+    pub fn of(&self, version: Version) -> Result<Option<Entry>> {
+        Ok(self.entries()?.into_iter().find(|entry| entry.version == version))
+    }
+
+    /// Gives an entry so many tries. `false`: there is no such entry.
+    pub fn set(&self, version: Version, left: u32) -> Result<bool> {
+        let Some(entry) = self.of(version)? else {
+            return Ok(false);
+        };
+        let path = self.0.join(format!("varde_{version}+{left}.efi"));
+        if path != entry.path {
+            fs::rename(&entry.path, &path).map_err(Error::io("rename", &entry.path))?;
+        }
+        sync_folder(&self.0).map_err(Error::io("write", &self.0))?;
+        Ok(true)
+    }
+}
+
+/// `varde_VERSION.efi`, `varde_VERSION+LEFT.efi`, `varde_VERSION+LEFT-DONE.efi`.
+fn entry(path: &Path) -> Option<Entry> {
+    let name = path.file_name()?.to_str()?;
+    let name = name.strip_prefix("varde_")?.strip_suffix(".efi")?;
+    let (version, counts) = match name.split_once('+') {
+        None => (name, None),
+        Some((version, counts)) => (version, Some(counts)),
+    };
+    let left = match counts {
+        None => None,
+        Some(counts) => Some(counts.split('-').next()?.parse().ok()?),
+    };
+    Some(Entry {
+        version: version.parse().ok()?,
+        left,
+        path: path.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_how_many_tries_are_left() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [
+            "varde_0.1.0.efi",
+            "varde_0.2.0+2-1.efi",
+            "other_1.0.0.efi",
+            "varde_x.efi",
+            "varde_0.3.0+x.efi",
+        ] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        let esp = Esp::new(folder.path());
+        let found: Vec<_> = esp
+            .entries()
+            .unwrap()
+            .into_iter()
+            .map(|entry| (entry.version.to_string(), entry.left))
+            .collect();
+        assert_eq!(found, [("0.1.0".to_owned(), None), ("0.2.0".to_owned(), Some(2))]);
+        let version = "0.2.0".parse().unwrap();
+        assert!(esp.set(version, 0).unwrap());
+        assert_eq!(esp.of(version).unwrap().unwrap().left, Some(0));
+        assert!(!folder.path().join("varde_0.2.0+2-1.efi").exists());
+        assert!(!esp.set("9.9.9".parse().unwrap(), 3).unwrap());
+    }
+}

@@ -1,0 +1,274 @@
+//! Updates, by the full path of firmware and boot loader: kept, refused, given up, taken back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use varde_machine::release::{LIST, Parts, Signer};
+use varde_qemu_tests::Step::{Send, WaitFor, Within};
+use varde_qemu_tests::{ADMIN, Appliance, Result, Scenario, Shape, scenario};
+
+/// An appliance with a stick, whose site takes what `signer` has signed.
+struct Bench {
+    appliance: Rc<Appliance>,
+    signer: Signer,
+    /// The release on the host, as it would be fetched.
+    release: PathBuf,
+    next: String,
+    /// What runs at first.
+    first: String,
+}
+
+fn bench(scenario: &Scenario, change: impl Fn(String) -> String) -> Result<Bench> {
+    let shape = Shape {
+        stick: true,
+        ..Shape::default()
+    };
+    let site = shape.site.clone().expect("the scenarios' own shape has a site");
+    let appliance = scenario.restored(shape)?;
+    let signer = Signer::generate()?;
+    let keys = format!(
+        "\n[update]\nkeys = [\"{}\"]\nsettle = \"1 min\"\n",
+        signer.public()
+    );
+    appliance.write("/run/site.toml", &(change(site) + &keys))?;
+    appliance.sh("varde site apply /run/site.toml --why nøkkel")?;
+    let release = appliance.scratch().join("release");
+    let (image, next) = appliance
+        .build()
+        .next
+        .clone()
+        .expect("VARDE_NEXT names another version");
+    fs::create_dir(&release).expect("a folder of the scenario's own");
+    Parts::of(&image, &next).write(&release)?;
+    signer.sign(&release)?;
+    let first = text(&appliance, "version")?;
+    Ok(Bench {
+        appliance,
+        signer,
+        release,
+        next,
+        first,
+    })
+}
+
+fn text(appliance: &Appliance, field: &str) -> Result<String> {
+    let status = appliance.varde("update status")?;
+    Ok(status[field].as_str().unwrap_or_default().to_owned())
+}
+
+/// Tries to write what is on the stick; what it says.
+fn refused(appliance: &Appliance, more: &str) -> Result<String> {
+    let said = appliance.run(&format!("varde --lang en update install --why prøve {more}"))?;
+    assert_eq!(said.code, 1, "it was taken: {}", said.text);
+    Ok(said.text)
+}
+
+/// The shell may be gone before the command has answered.
+fn restart(appliance: &Appliance) -> Result<()> {
+    appliance.mark()?;
+    let process = appliance.process()?;
+    process.shell.start("varde reboot --why prøve");
+    process.qmp.borrow_mut().event("RESET", Duration::from_mins(3))?;
+    Ok(())
+}
+
+/// The entries of the boot loader, in the order of their names.
+fn entries(appliance: &Appliance) -> Result<String> {
+    appliance.sh("systemctl start boot.mount && cd /boot/EFI/Linux && ls | paste -sd' ' -")
+}
+
+fn edit(path: &Path, from: &[u8], to: &[u8]) {
+    assert_eq!(from.len(), to.len());
+    let mut bytes = fs::read(path).expect("it was made");
+    let at = bytes
+        .windows(from.len())
+        .position(|window| window == from)
+        .expect("it is there");
+    bytes[at..at + to.len()].copy_from_slice(to);
+    fs::write(path, bytes).expect("it was made");
+}
+
+#[test]
+fn a_good_version_is_kept_and_goes_when_it_is_taken_back() {
+    scenario(|scenario| {
+        let Bench {
+            appliance,
+            release,
+            next,
+            first,
+            ..
+        } = bench(scenario, |site| site)?;
+        appliance.write("/var/lib/varde/kept", "data")?;
+        appliance.put_stick(&release)?;
+        appliance.sh("varde update install --why prøve")?;
+        assert_eq!(text(&appliance, "pending")?, next);
+        assert_eq!(text(&appliance, "version")?, first);
+        restart(&appliance)?;
+        appliance.wait_for_login()?;
+        let status = appliance.varde("update status")?;
+        assert_eq!(status["version"], next.as_str(), "{status:#}");
+        assert_eq!(status["outcomes"][0]["kept"], true, "{status:#}");
+        assert_eq!(status["other"], first.as_str());
+        assert_eq!(appliance.sh("cat /var/lib/varde/kept")?, "data");
+        // Both are good: without tries in their names.
+        appliance.until("systemctl is-active systemd-bless-boot", Duration::from_mins(1))?;
+        assert_eq!(
+            entries(&appliance)?.trim(),
+            format!("varde_{first}.efi varde_{next}.efi")
+        );
+        appliance.log_in(ADMIN)?;
+        appliance.dialogue(&[
+            WaitFor("tok over for"),
+            Send("U"),
+            WaitFor("Gå tilbake til utgave"),
+            Send("<esc>"),
+        ])?;
+
+        appliance.sh("varde update back --why prøve")?;
+        restart(&appliance)?;
+        appliance.wait_for_login()?;
+        let status = appliance.varde("update status")?;
+        assert_eq!(status["version"], first.as_str(), "{status:#}");
+        assert_eq!(status["quarantined"][0], next.as_str(), "{status:#}");
+        assert_eq!(appliance.sh("cat /var/lib/varde/kept")?, "data");
+        appliance.sh("varde audit verify").map(drop)
+    });
+}
+
+#[test]
+fn what_is_not_as_it_was_released_is_refused_with_the_reason_and_writes_nothing() {
+    scenario(|scenario| {
+        let Bench {
+            appliance,
+            release,
+            next,
+            signer,
+            ..
+        } = bench(scenario, |site| site)?;
+        let before = entries(&appliance)?;
+        assert!(refused(&appliance, "")?.contains("no stick labelled VARDE"));
+
+        let name = |suffix: &str| {
+            let files = fs::read_dir(&release).expect("it was made");
+            let mut paths = files.map(|file| file.expect("it was made").path());
+            paths
+                .find(|path| path.to_string_lossy().ends_with(suffix))
+                .expect("it was made")
+        };
+        let list = release.join(LIST);
+        // Changed after it was signed.
+        let good = fs::read(&list).expect("it was made");
+        edit(&list, next.as_bytes(), "9.9.9".as_bytes());
+        appliance.put_stick(&release)?;
+        assert!(refused(&appliance, "")?.contains("not signed by any of the keys"));
+        fs::write(&list, &good).expect("it was made");
+
+        // Cut short, and changed by one byte.
+        let verity = name(".verity.raw");
+        let whole = fs::read(&verity).expect("it was made");
+        fs::write(&verity, &whole[..whole.len() - 4096]).expect("it was made");
+        appliance.put_stick(&release)?;
+        assert!(refused(&appliance, "")?.contains("cut short or changed"));
+        let mut changed = whole.clone();
+        changed[whole.len() / 2] ^= 1;
+        fs::write(&verity, &changed).expect("it was made");
+        appliance.put_stick(&release)?;
+        assert!(refused(&appliance, "")?.contains("cut short or changed"));
+        fs::write(&verity, &whole).expect("it was made");
+
+        // A key that the site does not have.
+        Signer::generate()?.sign(&release)?;
+        appliance.put_stick(&release)?;
+        assert!(refused(&appliance, "")?.contains("not signed by any of the keys"));
+        signer.sign(&release)?;
+        appliance.put_stick(&release)?;
+
+        // No room.
+        appliance
+            .sh("fallocate -l $(( $(df -B1 --output=avail /var | tail -n 1) - 200000000 )) /var/fill")?;
+        assert!(refused(&appliance, "")?.contains("There is no room"));
+        appliance.sh("rm /var/fill")?;
+
+        // The service decides by role.
+        let said = appliance.run("runuser -u drift -- varde --lang en update install --why prøve")?;
+        assert!(
+            said.code == 1 && said.text.contains("varde-admin"),
+            "{}",
+            said.text
+        );
+        assert_eq!(entries(&appliance)?, before);
+        assert_eq!(text(&appliance, "pending")?, "");
+        assert_eq!(
+            appliance.sh("systemctl --failed --no-legend --plain | grep -v varde-update@ || true")?,
+            ""
+        );
+        appliance.sh("varde update install --why prøve")?;
+        assert_eq!(text(&appliance, "pending")?, next);
+        assert_eq!(text(&appliance, "refusal")?, "");
+        // Called off before it was tried.
+        appliance.sh("varde update back --why ombestemt")?;
+        assert_eq!(text(&appliance, "pending")?, "");
+        assert!(refused(&appliance, "")?.contains("quarantine"));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_version_whose_kernel_panics_is_given_up_by_itself_and_explained_until_it_is_read() {
+    scenario(|scenario| {
+        let Bench {
+            appliance,
+            release,
+            next,
+            first,
+            signer,
+        } = bench(scenario, |site| site)?;
+        // A kernel without a first process panics.
+        let (image, _) = appliance
+            .build()
+            .next
+            .clone()
+            .expect("VARDE_NEXT names another version");
+        let kernel = appliance.scratch().join("varde.efi");
+        fs::copy(image.join("varde.efi"), &kernel).expect("it was built");
+        edit(&kernel, b"loglevel=3", b"rdinit=/no");
+        let parts = Parts {
+            kernel,
+            ..Parts::of(&image, &next)
+        };
+        parts.write(&release)?;
+        signer.sign(&release)?;
+        appliance.put_stick(&release)?;
+        appliance.sh("varde update install --why prøve")?;
+        restart(&appliance)?;
+        for _try in 0..3 {
+            appliance
+                .process()?
+                .qmp
+                .borrow_mut()
+                .event("RESET", Duration::from_mins(3))?;
+        }
+        appliance.wait_for_login()?;
+        let status = appliance.varde("update status")?;
+        assert_eq!(status["version"], first.as_str(), "{status:#}");
+        assert_eq!(status["outcomes"][0]["kept"], false, "{status:#}");
+        assert_eq!(status["unread"], true, "{status:#}");
+        assert_eq!(status["quarantined"][0], next.as_str(), "{status:#}");
+        // Not again by itself.
+        assert!(refused(&appliance, "")?.contains("quarantine"));
+        appliance.log_in(ADMIN)?;
+        appliance.dialogue(&[
+            WaitFor("ble tatt tilbake"),
+            WaitFor("på tre forsøk"),
+            Send("U"),
+            WaitFor("Merk som lest"),
+            Send("<down><enter>"),
+            Within(20),
+            WaitFor("Merket som lest"),
+        ])?;
+        assert_eq!(appliance.varde("update status")?["unread"], false);
+        Ok(())
+    });
+}
