@@ -171,6 +171,13 @@ impl Appliance {
         self.disks.path()
     }
 
+    /// Gives it another system disk, made of this raw image; the power is off.
+    pub fn replace_disk(&self, raw: &Path) -> Result<()> {
+        let disk = self.disk();
+        std::fs::remove_file(&disk).on("remove", &disk)?;
+        disks::overlay(&self.build.toolbox, raw, &disk, self.shape.disk).map_err(Into::into)
+    }
+
     /// Puts in a stick with the files of this folder, in place of the one before. Nobody may be reading that.
     pub fn put_stick(&self, folder: &Path) -> Result<()> {
         let made = self.disks.path().join("stick.new");

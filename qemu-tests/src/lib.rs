@@ -25,6 +25,7 @@ mod scenario;
 mod screen;
 mod shape;
 pub mod shell;
+pub mod slots;
 mod snapshot;
 mod terminal;
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use varde_machine::release::{LIST, Parts, Signer};
 use varde_qemu_tests::Step::{Send, WaitFor, Within};
+use varde_qemu_tests::cut::{self, FileSystem, Lost, Request};
+use varde_qemu_tests::slots::{self, Disk, Start};
 use varde_qemu_tests::{ADMIN, Appliance, Result, Scenario, Shape, scenario};
 
 /// An appliance with a stick, whose site takes what `signer` has signed.
@@ -21,12 +23,20 @@ struct Bench {
 }
 
 fn bench(scenario: &Scenario, change: impl Fn(String) -> String) -> Result<Bench> {
+    bench_on(scenario, change, Scenario::restored)
+}
+
+fn bench_on(
+    scenario: &Scenario,
+    change: impl Fn(String) -> String,
+    restored: impl Fn(&Scenario, Shape) -> Result<Rc<Appliance>>,
+) -> Result<Bench> {
     let shape = Shape {
         stick: true,
         ..Shape::default()
     };
     let site = shape.site.clone().expect("the scenarios' own shape has a site");
-    let appliance = scenario.restored(shape)?;
+    let appliance = restored(scenario, shape)?;
     let signer = Signer::generate()?;
     let keys = format!(
         "\n[update]\nkeys = [\"{}\"]\nsettle = \"1 min\"\n",
@@ -200,10 +210,7 @@ fn what_is_not_as_it_was_released_is_refused_with_the_reason_and_writes_nothing(
         );
         assert_eq!(entries(&appliance)?, before);
         assert_eq!(text(&appliance, "pending")?, "");
-        assert_eq!(
-            appliance.sh("systemctl --failed --no-legend --plain | grep -v varde-update@ || true")?,
-            ""
-        );
+        assert_eq!(appliance.sh("systemctl --failed --no-legend --plain")?, "");
         appliance.sh("varde update install --why prøve")?;
         assert_eq!(text(&appliance, "pending")?, next);
         assert_eq!(text(&appliance, "refusal")?, "");
@@ -211,6 +218,14 @@ fn what_is_not_as_it_was_released_is_refused_with_the_reason_and_writes_nothing(
         appliance.sh("varde update back --why ombestemt")?;
         assert_eq!(text(&appliance, "pending")?, "");
         assert!(refused(&appliance, "")?.contains("quarantine"));
+        // An entry that a power cut has left empty is made anew.
+        appliance.sh("systemctl start boot.mount && : > $(ls /boot/EFI/Linux/varde_*+0.efi)")?;
+        appliance.sh("varde update install --even-so --why prøve")?;
+        let kernel = format!("stat -c %s /boot/EFI/Linux/varde_{next}+3*.efi");
+        assert_eq!(
+            appliance.sh(&kernel)?.trim(),
+            fs::metadata(name(".efi")).expect("it was made").len().to_string()
+        );
         Ok(())
     });
 }
@@ -271,4 +286,243 @@ fn a_version_whose_kernel_panics_is_given_up_by_itself_and_explained_until_it_is
         assert_eq!(appliance.varde("update status")?["unread"], false);
         Ok(())
     });
+}
+#[test]
+fn a_version_on_which_a_machine_does_not_come_up_goes_back_and_names_it() {
+    scenario(|scenario| {
+        let autostart =
+            |site: String| site.replacen("name = \"liten\"\n", "name = \"liten\"\nautostart = true\n", 1);
+        let Bench {
+            appliance,
+            release,
+            next,
+            first,
+            ..
+        } = bench(scenario, autostart)?;
+        appliance.put_stick(&release)?;
+        appliance.sh("varde vm start liten --why prøve --wait 300")?;
+        appliance.sh("varde update install --why prøve")?;
+        // What a version that does not get along with the machine's disk would do.
+        appliance.sh("varde vm kill liten --why prøve && mv /var/lib/varde/vm/liten/chain.json /var/lib/varde/chain.json && echo '{' > /var/lib/varde/vm/liten/chain.json")?;
+        restart(&appliance)?;
+        // The new version judges itself, and restarts.
+        appliance
+            .process()?
+            .qmp
+            .borrow_mut()
+            .event("RESET", Duration::from_mins(6))?;
+        appliance.wait_for_login()?;
+        let status = appliance.varde("update status")?;
+        assert_eq!(status["version"], first.as_str(), "{status:#}");
+        let outcome = &status["outcomes"][0];
+        assert_eq!(outcome["kept"], false, "{status:#}");
+        assert_eq!(
+            outcome["cause"]["en"], "the machine liten is not up",
+            "{status:#}"
+        );
+        assert!(
+            outcome["excerpt"]
+                .as_array()
+                .is_some_and(|lines| !lines.is_empty()),
+            "{status:#}"
+        );
+        assert_eq!(status["quarantined"][0], next.as_str(), "{status:#}");
+        assert!(!entries(&appliance)?.contains(&format!("varde_{next}.efi")));
+        appliance.sh("varde audit verify").map(drop)
+    });
+}
+
+/// States that are judged at most, and of those how many on their data partition too.
+const STATES: usize = 60;
+const LEDGERS: usize = 12;
+
+#[test]
+fn a_power_cut_at_any_write_of_an_update_leaves_a_disk_that_starts_the_old_or_the_new_version() {
+    scenario(|scenario| {
+        let Bench {
+            appliance,
+            release,
+            next,
+            ..
+        } = bench_on(scenario, |site| site, Scenario::restored_with_log)?;
+        appliance.put_stick(&release)?;
+        appliance.sh("sync")?;
+        let begun = cut::entries(&appliance.write_log())?;
+        appliance.sh("varde update install --why prøve")?;
+        let done = cut::entries(&appliance.write_log())?;
+        appliance.sh("sync")?;
+        appliance.cut_power()?;
+
+        let log = fs::File::open(appliance.write_log()).expect("QEMU wrote it");
+        let requests = cut::read_log(std::io::BufReader::new(log))?;
+        let place = |entries: u64| usize::try_from(entries).expect("fewer than bytes in memory");
+        let (begun, done) = (place(begun), place(done));
+        let toolbox = &appliance.build().toolbox;
+        let frozen = appliance.disk_before().expect("it was restored from a snapshot");
+        let whole = appliance.scratch().join("whole.raw");
+        let mut disk = Disk::extract(toolbox, &frozen, &whole)?;
+        let before = slots::start(&disk)?;
+        let all = slots::partitions(&disk)?;
+        let data = all
+            .iter()
+            .find(|one| one.name == "varde-data")
+            .expect("it has one");
+        let data = FileSystem::extract(
+            toolbox,
+            &frozen,
+            data.start,
+            data.length,
+            &appliance.scratch().join("data.raw"),
+        )?;
+
+        // Nothing is ever written where the version that runs lies.
+        for request in &requests {
+            let (at, length) = match request {
+                Request::Write { at, data } => (*at, data.len() as u64),
+                Request::Discard { at, length } => (*at, *length),
+                Request::Flush => continue,
+            };
+            for part in [&before.root, &before.verity] {
+                assert!(
+                    at >= part.start + part.length || at + length <= part.start,
+                    "{at}+{length} is in {part:?}"
+                );
+            }
+        }
+
+        // The cuts come in the order of time, so that what is safe need not be done again for each.
+        let states = states(&requests, begun, done);
+        let mut flushed = 0;
+        let mut counts = [0, 0];
+        let mut last = before.clone();
+        let each = states.len().div_ceil(LEDGERS);
+        let sample = sample(states.len());
+        for (number, (asked, lost)) in states.iter().enumerate() {
+            let cut = format!("cut after request {asked}, lost {lost:?}");
+            let safe = requests[..*asked]
+                .iter()
+                .rposition(|one| *one == Request::Flush)
+                .map_or(0, |at| at + 1);
+            for request in &requests[flushed..safe.max(flushed)] {
+                disk.apply(request);
+            }
+            flushed = flushed.max(safe);
+            let mut state = disk.clone();
+            let open = cut::survivors(&requests, *asked, *lost);
+            for request in open.into_iter().skip(safe) {
+                state.apply(request);
+            }
+            let start = slots::start(&state).unwrap_or_else(|error| panic!("{cut}: {error}"));
+            let new = start.entry.starts_with(&format!("varde_{next}"));
+            if new {
+                intact(&release, &start, &mut state).unwrap_or_else(|why| panic!("{cut}: {why}"));
+            } else {
+                assert_eq!(start, before, "{cut}");
+            }
+            counts[usize::from(new)] += 1;
+            if number % each == 0 {
+                ledger(&appliance, &data, &cut::survivors(&requests, *asked, *lost), new)
+                    .unwrap_or_else(|error| panic!("{cut}: {error}"));
+            }
+            if number == sample {
+                state.write_to(&whole)?;
+                last = start;
+            }
+        }
+        scenario.report(&format!(
+            "{} requests of one update, {} states judged: {} start the old version, {} the new one, none neither; \
+             state {sample} is started",
+            done - begun,
+            states.len(),
+            counts[0],
+            counts[1],
+        ));
+        assert!(counts[0] > 0 && counts[1] > 0, "{counts:?}");
+
+        // One of them is really started.
+        appliance.replace_disk(&whole)?;
+        appliance.power_on()?;
+        appliance.wait_for_login()?;
+        let version = text(&appliance, "version")?;
+        assert!(
+            last.entry.starts_with(&format!("varde_{version}")),
+            "{version} runs, not {}",
+            last.entry
+        );
+        appliance.sh("varde audit verify").map(drop)
+    });
+}
+
+/// Which of the states is really started: another one in each run.
+fn sample(states: usize) -> usize {
+    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let seed = std::env::var("VARDE_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| time.map_or(0, |time| time.as_secs()));
+    println!("VARDE_SEED={seed}");
+    usize::try_from(seed).unwrap_or(0) % states
+}
+
+/// Whether what would be started is, byte by byte, what was released.
+fn intact(release: &Path, start: &Start, disk: &mut Disk<'_>) -> std::result::Result<(), String> {
+    let listed = fs::read_to_string(release.join(LIST)).expect("it was made");
+    for (suffix, part) in [(".root.raw", &start.root), (".verity.raw", &start.verity)] {
+        let files = fs::read_dir(release).expect("it was made");
+        let mut paths = files.map(|file| file.expect("it was made").path());
+        let path = paths
+            .find(|path| path.to_string_lossy().ends_with(suffix))
+            .expect("it was made");
+        let length = fs::metadata(&path).expect("it was made").len();
+        let hash = disk.hash(part.start, length).map_err(|error| error.to_string())?;
+        if !listed.contains(&hash) {
+            return Err(format!("{} is started, and {suffix} is not whole", start.entry));
+        }
+    }
+    if listed.contains(&start.kernel) {
+        return Ok(());
+    }
+    Err(format!("{} is not whole", start.entry))
+}
+
+/// The ledger is there and can be read, or has not begun; and says of a version that is started that it is pending.
+fn ledger(appliance: &Appliance, data: &FileSystem, requests: &[&Request], new: bool) -> Result<()> {
+    let dump = appliance.scratch().join("judged");
+    data.after(requests, "/lib/varde/update", &dump)?;
+    let text = fs::read_to_string(dump.join("update/ledger.json"));
+    let pending = text.ok().map(|text| {
+        let ledger: serde_json::Value = serde_json::from_str(&text).expect("it is whole or not there");
+        ledger["pending"]["to"].is_string()
+    });
+    assert!(
+        !new || pending == Some(true),
+        "a version is started of which the ledger says nothing"
+    );
+    fs::remove_dir_all(&dump).expect("it was just made");
+    Ok(())
+}
+
+/// Moments and losses that differ, in the order of time: after each write nothing lost, before each flush something lost.
+fn states(requests: &[Request], begun: usize, done: usize) -> Vec<(usize, Lost)> {
+    let mut states = Vec::new();
+    for asked in begun..=done {
+        if asked > begun && matches!(requests[asked - 1], Request::Write { .. }) {
+            states.push((asked, Lost::Nothing));
+        }
+        if requests.get(asked) == Some(&Request::Flush) {
+            states.extend([
+                (asked, Lost::Unflushed),
+                (asked, Lost::EverySecond { from: 0 }),
+                (asked, Lost::EverySecond { from: 1 }),
+            ]);
+        }
+    }
+    // The last ones are about the entry: they are all judged, of the others some.
+    let last = states.len().saturating_sub(STATES / 2);
+    let step = last.div_ceil(STATES / 2).max(1);
+    let picked = states
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| *place >= last || place % step == 0);
+    picked.map(|(_, state)| *state).collect()
 }

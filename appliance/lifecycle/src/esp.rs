@@ -1,7 +1,7 @@
 //! The boot loader's entries: unified kernel images named by version and by the tries that they have left, as in the
 //! Boot Loader Specification, "Boot counting".
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::ledger::sync_folder;
@@ -25,29 +25,52 @@ impl Esp {
         Self(folder.into())
     }
 
+    /// The least version first. An empty file is none: FAT gives a new name what it holds a moment later, and the boot
+    /// loader passes by what a power cut has left in between.
     pub fn entries(&self) -> Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        for file in fs::read_dir(&self.0).map_err(Error::io("list", &self.0))? {
-            let path = file.map_err(Error::io("list", &self.0))?.path();
-            entries.extend(entry(&path));
-        }
+        let mut entries = self.all()?;
+        entries.retain(|(_, empty)| !empty);
+        let mut entries: Vec<Entry> = entries.into_iter().map(|(entry, _)| entry).collect();
         entries.sort_by_key(|entry| entry.version);
         Ok(entries)
+    }
+
+    /// Takes the empty ones away: whoever writes a version would take them for it.
+    pub fn sweep(&self) -> Result<()> {
+        for (entry, _) in self.all()?.iter().filter(|(_, empty)| *empty) {
+            fs::remove_file(&entry.path).map_err(Error::io("remove", &entry.path))?;
+        }
+        Ok(())
+    }
+
+    fn all(&self) -> Result<Vec<(Entry, bool)>> {
+        let mut all = Vec::new();
+        for file in fs::read_dir(&self.0).map_err(Error::io("list", &self.0))? {
+            let file = file.map_err(Error::io("list", &self.0))?;
+            let path = file.path();
+            let size = file.metadata().map_err(Error::io("look at", &path))?.len();
+            all.extend(entry(&path).map(|entry| (entry, size == 0)));
+        }
+        Ok(all)
     }
 
     pub fn of(&self, version: Version) -> Result<Option<Entry>> {
         Ok(self.entries()?.into_iter().find(|entry| entry.version == version))
     }
 
-    /// Gives an entry so many tries. `false`: there is no such entry.
+    /// Gives an entry so many tries; it is on disk, with what it holds, when this returns. `false`: there is no such entry.
     pub fn set(&self, version: Version, left: u32) -> Result<bool> {
-        let Some(entry) = self.of(version)? else {
+        let Some(mut entry) = self.of(version)? else {
             return Ok(false);
         };
-        let path = self.0.join(format!("varde_{version}+{left}.efi"));
-        if path != entry.path {
+        if entry.left != Some(left) {
+            let path = self.0.join(format!("varde_{version}+{left}.efi"));
             fs::rename(&entry.path, &path).map_err(Error::io("rename", &entry.path))?;
+            entry.path = path;
         }
+        // The file first: FAT gives a new name an empty file, and what it holds with the file's own inode.
+        let file = File::open(&entry.path).and_then(|file| file.sync_all());
+        file.map_err(Error::io("write", &entry.path))?;
         sync_folder(&self.0).map_err(Error::io("write", &self.0))?;
         Ok(true)
     }
@@ -101,5 +124,17 @@ mod tests {
         assert_eq!(esp.of(version).unwrap().unwrap().left, Some(0));
         assert!(!folder.path().join("varde_0.2.0+2-1.efi").exists());
         assert!(!esp.set("9.9.9".parse().unwrap(), 3).unwrap());
+    }
+
+    #[test]
+    fn what_a_cut_left_empty_is_no_entry_and_is_swept_away() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("varde_0.1.0.efi"), "old").unwrap();
+        fs::write(folder.path().join("varde_0.2.0+3-0.efi"), "").unwrap();
+        let esp = Esp::new(folder.path());
+        assert_eq!(esp.entries().unwrap().len(), 1);
+        assert_eq!(esp.of("0.2.0".parse().unwrap()).unwrap(), None);
+        esp.sweep().unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

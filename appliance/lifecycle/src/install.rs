@@ -93,6 +93,7 @@ pub fn install(
         excerpt: Vec::new(),
     });
     place.folder.write(LEDGER, &ledger)?;
+    place.esp.sweep()?;
     write(place, version)?;
     // One that was given up before is on the disk already, without tries.
     if !place.esp.set(version, TRIES)? {

@@ -2,8 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -101,7 +100,8 @@ const READ: &str = "read.json";
 pub struct Update {
     sources: Sources,
     recorder: Recorder,
-    busy: Arc<AtomicBool>,
+    /// What is being done.
+    busy: Arc<Mutex<Option<Order>>>,
 }
 
 impl Update {
@@ -126,11 +126,7 @@ impl Update {
         let mut others =
             others.filter(|version| *version != sources.version && pending.as_ref() != Some(version));
         let site = Store::open(&sources.site).active().ok().flatten();
-        let doing = if self.busy.load(Ordering::Relaxed) {
-            Order::Install.doing()
-        } else {
-            Text::default()
-        };
+        let doing = self.busy().map(Order::doing).unwrap_or_default();
         Ok(UpdateStatus {
             version: sources.version.clone(),
             declared: site.is_some_and(|active| active.site.update.is_some()),
@@ -146,6 +142,22 @@ impl Update {
                 .is_some_and(|newest| newest.when > read.when),
             outcomes: ledger.outcomes,
         })
+    }
+
+    fn busy(&self) -> Option<Order> {
+        *self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `false`: something is being done already.
+    fn take(&self, order: Order) -> bool {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = busy.is_none();
+        busy.get_or_insert(order);
+        free
+    }
+
+    fn let_go(&self) {
+        *self.busy.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Starts root's unit, and records how it ends, whenever that is.
@@ -166,7 +178,7 @@ impl Update {
                 "Not done: say why, it is recorded together with who",
             ));
         }
-        if self.busy.swap(true, Ordering::Relaxed) {
+        if !self.take(order) {
             return Err(Failure::new(
                 FailureKind::Refused,
                 "En utgave skrives allerede. Vent til den er ferdig",
@@ -176,14 +188,14 @@ impl Update {
         let begun = match self.recorder.begin(&caller, verb, order.unit(), why).await {
             Ok(begun) => begun,
             Err(failure) => {
-                self.busy.store(false, Ordering::Relaxed);
+                self.let_go();
                 return Err(failure);
             }
         };
         let (this, connection) = (self.clone(), connection.clone());
         tokio::spawn(async move {
             let done = this.done(order, &connection).await;
-            this.busy.store(false, Ordering::Relaxed);
+            this.let_go();
             // The caller has gone on; what came of it stands in the status and in the record.
             if let Err(failure) = begun.end(done).await {
                 eprintln!("{}: {failure}", order.unit());

@@ -79,7 +79,7 @@ fn came_back(place: &Place, mut ledger: Ledger, when: i64) -> Result<Settled> {
             Vec::new(),
         ),
         Some(entry) if entry.left != Some(0) => {
-            // Written to the end, but cut off before that was noted; or somebody chose the old one at the boot menu.
+            // Written to the end, but cut off before that was noted.
             pending.boot.clone_from(&place.boot);
             pending.written = true;
             place.folder.write(LEDGER, &ledger)?;

@@ -143,7 +143,7 @@ fn well(machines: &[&str]) -> Health {
 fn a_version_that_is_well_is_kept() {
     let mut bench = Bench::new();
     assert_eq!(bench.install(&bench.release("0.2.0"), false).unwrap(), "0.2.0");
-    assert_eq!(bench.left("0.2.0"), "+3.efi");
+    assert_eq!(bench.left("0.2.0"), "+3-0.efi");
     assert_eq!(
         bench.settle(&well(&[])),
         Settled::Nothing,

@@ -116,7 +116,7 @@ impl Parts {
 
 /// UUIDs of the root partition and of its verity partition: the halves of the root hash, by the Discoverable Partitions
 /// Specification.
-fn partitions(kernel: &[u8]) -> Option<[String; 2]> {
+pub fn partitions(kernel: &[u8]) -> Option<[String; 2]> {
     const WORD: &[u8] = b"roothash=";
     let at = kernel.windows(WORD.len()).position(|window| window == WORD)?;
     let hash = kernel.get(at + WORD.len()..)?.get(..64)?;
