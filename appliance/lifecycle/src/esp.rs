@@ -13,6 +13,8 @@ pub struct Entry {
     pub version: Version,
     /// `None`: it is marked as good. 0: it is taken only when there is no other.
     pub left: Option<u32>,
+    /// Its tries were taken, not used up: [`Esp::set`] did that.
+    pub taken: bool,
     pub path: PathBuf,
 }
 
@@ -63,7 +65,8 @@ impl Esp {
         let Some(mut entry) = self.of(version)? else {
             return Ok(false);
         };
-        if entry.left != Some(left) {
+        // The last try is on its way when none is left; only one that was taken says so.
+        if entry.left != Some(left) || (left == 0 && !entry.taken) {
             let path = self.0.join(format!("varde_{version}+{left}.efi"));
             fs::rename(&entry.path, &path).map_err(Error::io("rename", &entry.path))?;
             entry.path = path;
@@ -91,6 +94,7 @@ fn entry(path: &Path) -> Option<Entry> {
     Some(Entry {
         version: version.parse().ok()?,
         left,
+        taken: counts == Some("0"),
         path: path.to_owned(),
     })
 }

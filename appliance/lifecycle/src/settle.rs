@@ -21,6 +21,8 @@ pub enum Settled {
     Kept,
     /// This is the new version and it is not good: the machine has to be restarted.
     GivenUp,
+    /// This is the new version, it is not good, and there is no way back.
+    Stays,
     /// This is the version before, which has come back.
     CameBack,
 }
@@ -51,6 +53,16 @@ pub async fn settle(
         ledger.end(when, true, Text::default(), Vec::new());
         place.folder.write(LEDGER, &ledger)?;
         return Ok(Settled::Kept);
+    }
+    if place.esp.of(place.running)?.is_some_and(|entry| entry.taken) {
+        // It was given up before and has been started all the same: there is no other that starts.
+        let cause = Text::new(
+            "Ikke alt er friskt igjen, men ingen annen utgave starter: denne går videre",
+            "Not all is well again, but no other version starts: this one goes on",
+        );
+        ledger.end(when, false, cause, excerpt::of_this_boot());
+        place.folder.write(LEDGER, &ledger)?;
+        return Ok(Settled::Stays);
     }
     let all = |language: fn(&Text) -> &str| missing.iter().map(language).collect::<Vec<_>>().join("; ");
     pending.cause = Text::new(all(|text| &text.nb), all(|text| &text.en));

@@ -180,6 +180,31 @@ fn a_version_that_is_not_well_loses_its_tries_and_is_explained_by_the_one_before
 }
 
 #[test]
+fn a_version_that_was_given_up_goes_on_where_no_other_starts() {
+    let mut bench = Bench::new();
+    bench.install(&bench.release("0.2.0"), false).unwrap();
+    bench.restart("0.2.0");
+    assert_eq!(bench.settle(&well(&[])), Settled::GivenUp);
+    bench.restart("0.2.0");
+    assert_eq!(bench.settle(&well(&[])), Settled::Stays);
+    assert!(bench.ledger().outcomes[0].cause.en.contains("this one goes on"));
+    assert_eq!(bench.settle(&well(&[])), Settled::Nothing);
+}
+
+#[test]
+fn the_last_of_three_tries_is_still_a_try() {
+    let mut bench = Bench::new();
+    bench.install(&bench.release("0.2.0"), false).unwrap();
+    // As the boot loader leaves it when it starts the third.
+    let esp = bench.path("esp");
+    fs::rename(esp.join("varde_0.2.0+3-0.efi"), esp.join("varde_0.2.0+0-3.efi")).unwrap();
+    bench.restart("0.2.0");
+    assert_eq!(bench.settle(&well(&[])), Settled::GivenUp);
+    bench.restart("0.2.0");
+    assert_eq!(bench.settle(&well(&[])), Settled::Stays);
+}
+
+#[test]
 fn a_version_that_could_not_say_anything_is_explained_by_its_tries() {
     let mut bench = Bench::new();
     bench.install(&bench.release("0.2.0"), false).unwrap();

@@ -71,6 +71,7 @@ fn what(words: Words, verb: &str) -> String {
         "update.mark-read" => words.verb_update_mark_read(),
         "update.kept" => words.verb_update_kept(),
         "update.given-up" => words.verb_update_given_up(),
+        "update.stays" => words.verb_update_stays(),
         "update.came-back" => words.verb_update_came_back(),
         "vm.shutdown" => words.verb_shut_down(),
         "vm.force-off" => words.verb_force_off(),

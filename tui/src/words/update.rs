@@ -41,5 +41,6 @@ texts! {
     verb_update_mark_read: "leste utfallet av oppdateringen til" | "read the outcome of the update to";
     verb_update_kept: "beholdt utgave" | "kept version";
     verb_update_given_up: "ga opp utgave" | "gave up version";
+    verb_update_stays: "ble på utgave" | "stayed on version";
     verb_update_came_back: "tok tilbake utgave" | "took back version";
 }

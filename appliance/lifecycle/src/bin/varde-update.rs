@@ -67,9 +67,24 @@ fn back() -> Result<()> {
 
 async fn settled() -> Result<()> {
     let place = Place::here()?;
-    if place.folder.read::<Ledger>(LEDGER)?.pending.is_none() {
-        return Ok(());
+    // Only a version that is being judged may be restarted for it: any other that cannot be read or asked goes on.
+    match place.folder.read::<Ledger>(LEDGER).map(|ledger| ledger.pending) {
+        Ok(None) => Ok(()),
+        Ok(Some(pending)) if pending.to == place.running => judged(&place).await,
+        Ok(Some(_)) => {
+            if let Err(error) = judged(&place).await {
+                eprintln!("what became of the update is not known: {error}");
+            }
+            Ok(())
+        }
+        Err(error) => {
+            eprintln!("whether an update is pending is not known: {error}");
+            Ok(())
+        }
     }
+}
+
+async fn judged(place: &Place) -> Result<()> {
     // Seldom needed, so not mounted at each boot.
     let mounted = Command::new("systemctl").args(["start", "boot.mount"]).status();
     mounted.map_err(|cause| Error::Io {
@@ -80,7 +95,7 @@ async fn settled() -> Result<()> {
     let client = Client::connect().await?;
     // A site that cannot be read is looked at by others.
     let within = update().ok().flatten().map_or(SETTLE, |update| update.settle);
-    let settled = settle(&place, Duration::from_secs(within), now(), async || {
+    let settled = settle(place, Duration::from_secs(within), now(), async || {
         health::look(&client, now()).await
     })
     .await?;
@@ -90,6 +105,7 @@ async fn settled() -> Result<()> {
         Settled::Kept => "update.kept",
         Settled::CameBack => "update.came-back",
         Settled::GivenUp => "update.given-up",
+        Settled::Stays => "update.stays",
     };
     let (version, cause) = match (&ledger.pending, ledger.outcomes.first()) {
         (Some(pending), _) => (pending.to.to_string(), pending.cause.en.clone()),
