@@ -548,6 +548,10 @@ impl Interface {
             self.outputs
                 .push_back(Output::Link(ces, LinkRequest::Data(bytes)));
         }
+        if was_up && ces == Ces::OWN {
+            // RESTART, or its answer, may be lost with what was on its way.
+            self.restarts.link_lost(&mut self.channels);
+        }
         let event = if was_up { Event::LinkReset } else { Event::LinkBack };
         for id in self.calls_on(ces) {
             self.step(now, id, |call| {

@@ -87,6 +87,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         });
     }
     report.step("end-to-end", || {
+        toolbox::ensure_library_on_host("libpri.h", "libpri-dev")?;
         let mut nextest = tools.nextest();
         nextest.args(["--package", END_TO_END]);
         built.tell(&mut nextest)?;

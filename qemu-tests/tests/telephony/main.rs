@@ -104,7 +104,8 @@ impl Around {
         let mut pbx = Pbx::start(bound.expect("a free port"), address("10.20.0.1"), side);
         self.says(&mut pbx, "up");
         let at_rest = format!(
-            "varde --json phone lines {line} | tr -d ' \\n' | grep '\"state\":\"free\"' | grep -v restarting"
+            "said=$(varde --json phone lines {line} | tr -d ' \\n'); echo \"$said\"; \
+             echo \"$said\" | grep '\"state\":\"free\"' | grep -qv restarting"
         );
         self.appliance.until(&at_rest, SOON)?;
         Ok(pbx)
