@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use varde_machine::{Credential, Machine, cache_dir, disks, release};
+use varde_machine::{Credential, Drive, Machine, Medium, cache_dir, disks, release};
 
 use crate::dialogue::{Step, patient};
 use crate::error::{Context, Error, Result};
@@ -44,6 +44,8 @@ pub struct Appliance {
     outside: Option<Rc<Outside>>,
     /// The disks below ours; nobody may clear them away meanwhile.
     snapshot: Option<Snapshot>,
+    /// The installation medium that is in it.
+    medium: RefCell<Option<Medium>>,
 }
 
 impl Appliance {
@@ -90,6 +92,26 @@ impl Appliance {
         Ok(appliance)
     }
 
+    /// A blade with a disk that has nothing on it, off; an installation medium is in it.
+    pub(crate) fn blank(
+        build: &Rc<Build>,
+        shape: Shape,
+        logs: &Path,
+        label: String,
+        drive: Drive,
+    ) -> Result<Self> {
+        let appliance = Self::off(build, shape, logs, label, None)?;
+        let machine = appliance.machine()?;
+        disks::empty(&build.toolbox, &machine.disk, appliance.shape.disk)?;
+        disks::variables(&build.toolbox, &machine.variables)?;
+        let file = build.medium.clone().ok_or_else(|| Error::Setup {
+            what: "no installation medium is named by VARDE_MEDIUM".to_owned(),
+            remedy: "run `cargo xtask test`, which makes one and names it".to_owned(),
+        })?;
+        *appliance.medium.borrow_mut() = Some(Medium { file, drive });
+        Ok(appliance)
+    }
+
     fn off(
         build: &Rc<Build>,
         shape: Shape,
@@ -112,11 +134,14 @@ impl Appliance {
             runs: RefCell::new(0),
             outside: None,
             snapshot,
+            medium: RefCell::default(),
         })
     }
 
     fn machine(&self) -> Result<Machine> {
-        machine(&self.build, &self.shape, self.disks.path())
+        let mut machine = machine(&self.build, &self.shape, self.disks.path())?;
+        machine.medium.clone_from(&self.medium.borrow());
+        Ok(machine)
     }
 
     fn start(&self, machine: Machine, extra: &[&str]) -> Result<Rc<Process>> {
@@ -207,6 +232,26 @@ impl Appliance {
     /// Switches on with the disks as they are, by the full path: firmware, boot loader, verity.
     pub fn power_on(&self) -> Result<()> {
         self.start(self.machine()?, &[])?.run()
+    }
+
+    /// As [`Self::power_on`], and each write and flush of the disk is logged from then on: for [`crate::cut`].
+    pub fn power_on_with_log(&self) -> Result<()> {
+        let mut machine = self.machine()?;
+        let log = self.write_log();
+        File::create(&log).on("create", &log)?;
+        machine.disk_log = Some(log);
+        self.start(machine, &[])?.run()
+    }
+
+    /// Takes the installation medium out; the power is off.
+    pub fn take_medium_out(&self) {
+        *self.medium.borrow_mut() = None;
+    }
+
+    /// Puts another in; the power is off.
+    pub fn put_medium(&self, drive: Drive) {
+        let file = self.build.medium.clone();
+        *self.medium.borrow_mut() = file.map(|file| Medium { file, drive });
     }
 
     /// Waits for the login prompt and for the debug shell behind it, after power on or a restart.

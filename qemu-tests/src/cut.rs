@@ -109,6 +109,43 @@ pub enum Lost {
     EverySecond { from: usize },
 }
 
+/// Which of so many states is really started: another one in each run, and the one of `VARDE_SEED` again.
+pub fn sample(states: usize) -> usize {
+    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let seed = std::env::var("VARDE_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| time.map_or(0, |time| time.as_secs()));
+    println!("VARDE_SEED={seed}");
+    usize::try_from(seed).unwrap_or(0) % states
+}
+
+/// Moments and losses that differ, in the order of time, so many at most: after each write nothing lost, before each flush
+/// something lost.
+pub fn states(requests: &[Request], begun: usize, done: usize, most: usize) -> Vec<(usize, Lost)> {
+    let mut states = Vec::new();
+    for asked in begun..=done {
+        if asked > begun && matches!(requests[asked - 1], Request::Write { .. }) {
+            states.push((asked, Lost::Nothing));
+        }
+        if requests.get(asked) == Some(&Request::Flush) {
+            states.extend([
+                (asked, Lost::Unflushed),
+                (asked, Lost::EverySecond { from: 0 }),
+                (asked, Lost::EverySecond { from: 1 }),
+            ]);
+        }
+    }
+    // The last ones decide what starts: they are all taken, of the others some.
+    let last = states.len().saturating_sub(most / 2);
+    let step = last.div_ceil(most / 2).max(1);
+    let picked = states
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| *place >= last || place % step == 0);
+    picked.map(|(_, state)| *state).collect()
+}
+
 /// The requests that are on the disk after a cut that comes when `asked` of them have been asked.
 pub fn survivors(requests: &[Request], asked: usize, lost: Lost) -> Vec<&Request> {
     let asked = &requests[..asked];

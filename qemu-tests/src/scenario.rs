@@ -5,6 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use varde_machine::Drive;
+
 use crate::appliance::{Appliance, Writes};
 use crate::error::{Context, Result};
 use crate::outside::Outside;
@@ -49,6 +51,11 @@ impl Scenario {
     /// An appliance of this shape that is switched on for the first time, now.
     pub fn fresh(&self, shape: Shape) -> Result<Rc<Appliance>> {
         self.add(|label| Appliance::fresh(&self.build, shape, &self.logs, label))
+    }
+
+    /// A blade, off, whose disk has nothing on it; the installation medium is in this drive.
+    pub fn blank(&self, shape: Shape, drive: Drive) -> Result<Rc<Appliance>> {
+        self.add(|label| Appliance::blank(&self.build, shape, &self.logs, label, drive))
     }
 
     /// Lets an appliance go before the end, to make room for another.

@@ -72,6 +72,8 @@ pub struct Build {
     pub media: Option<PathBuf>,
     /// Another version of the image, which updates go to, and which it is.
     pub next: Option<(PathBuf, String)>,
+    /// The installation medium of the image.
+    pub medium: Option<PathBuf>,
     pub accel: Accel,
 }
 
@@ -94,6 +96,7 @@ impl Build {
             image,
             media,
             next,
+            medium: told("VARDE_MEDIUM")?,
             accel,
         })
     }

@@ -1,7 +1,7 @@
 //! What the boot loader would start from a disk that a power cut has left, by its own rules.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use sha2::{Digest as _, Sha256};
 use varde_machine::Toolbox;
+use varde_machine::release::LIST;
 
 use crate::cut::Request;
 use crate::error::{Context, Error, Result};
@@ -42,6 +43,20 @@ impl<'a> Disk<'a> {
         }
         let base = File::open(to).on("open", to)?;
         let size = base.metadata().on("look at", to)?.len();
+        Ok(Self {
+            base: Rc::new(base),
+            size,
+            written: Rc::default(),
+            at: 0,
+        })
+    }
+
+    /// One with nothing on it; `to` is raw and sparse.
+    pub fn blank(to: &Path, size: u64) -> Result<Self> {
+        let base = File::create_new(to)
+            .and_then(|file| file.set_len(size))
+            .and_then(|()| File::open(to))
+            .on("make", to)?;
         Ok(Self {
             base: Rc::new(base),
             size,
@@ -148,6 +163,18 @@ pub struct Partition {
     pub length: u64,
 }
 
+impl Request {
+    /// Whether it writes in a partition.
+    pub fn touches(&self, part: &Partition) -> bool {
+        let (at, length) = match self {
+            Self::Write { at, data } => (*at, data.len() as u64),
+            Self::Discard { at, length } => (*at, *length),
+            Self::Flush => return false,
+        };
+        at < part.start + part.length && at + length > part.start
+    }
+}
+
 /// The partition table; the copy at the end if that at the beginning is damaged in its head or in its entries, as firmware and
 /// kernel have it (UEFI §5.3.2).
 pub fn partitions(disk: &Disk<'_>) -> Result<Vec<Partition>> {
@@ -185,21 +212,40 @@ pub struct Start {
     pub verity: Partition,
 }
 
-/// The entry that systemd-boot takes: those without tries last, else the newest.
-pub fn start(disk: &Disk<'_>) -> Result<Start> {
-    let all = partitions(disk)?;
-    let esp = all
+type Esp<'a> = fatfs::FileSystem<Part<'a>>;
+
+fn esp<'a>(disk: &Disk<'a>, all: &[Partition]) -> Result<Esp<'a>> {
+    let found = all
         .iter()
         .find(|one| one.name == "varde-esp")
         .ok_or_else(|| lost("there is no ESP".to_owned()))?;
     let part = Part {
         disk: disk.clone(),
-        start: esp.start,
-        length: esp.length,
+        start: found.start,
+        length: found.length,
         at: 0,
     };
+    fatfs::FileSystem::new(part, fatfs::FsOptions::new())
+        .map_err(|error| lost(format!("the ESP cannot be read: {error}")))
+}
+
+/// The boot loader that firmware starts from this disk, where it looks for one on any (UEFI §3.5.1.1). `None`: it goes on
+/// to the next disk.
+pub fn loader(disk: &Disk<'_>) -> Option<Vec<u8>> {
+    let all = partitions(disk).ok()?;
+    let system = esp(disk, &all).ok()?;
+    let mut file = system.root_dir().open_file("EFI/BOOT/BOOTX64.EFI").ok()?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).ok()?;
+    // Nothing is no program.
+    (!bytes.is_empty()).then_some(bytes)
+}
+
+/// The entry that systemd-boot takes: those without tries last, else the newest.
+pub fn start(disk: &Disk<'_>) -> Result<Start> {
+    let all = partitions(disk)?;
+    let system = esp(disk, &all)?;
     let wrong = |error: io::Error| lost(format!("the ESP cannot be read: {error}"));
-    let system = fatfs::FileSystem::new(part, fatfs::FsOptions::new()).map_err(wrong)?;
     let folder = system.root_dir().open_dir("EFI/Linux").map_err(wrong)?;
     let mut entries: Vec<((bool, [u32; 3]), String)> = Vec::new();
     for entry in folder.iter() {
@@ -240,6 +286,27 @@ pub fn start(disk: &Disk<'_>) -> Result<Start> {
         entry: name,
         kernel: hash,
     })
+}
+
+/// Whether what would be started is, byte by byte, what was released.
+pub fn intact(release: &Path, start: &Start, disk: &mut Disk<'_>) -> std::result::Result<(), String> {
+    let listed = fs::read_to_string(release.join(LIST)).expect("it was made");
+    for (suffix, part) in [(".root.raw", &start.root), (".verity.raw", &start.verity)] {
+        let files = fs::read_dir(release).expect("it was made");
+        let mut paths = files.map(|file| file.expect("it was made").path());
+        let path = paths
+            .find(|path| path.to_string_lossy().ends_with(suffix))
+            .expect("it was made");
+        let length = fs::metadata(&path).expect("it was made").len();
+        let hash = disk.hash(part.start, length).map_err(|error| error.to_string())?;
+        if !listed.contains(&hash) {
+            return Err(format!("{} is started, and {suffix} is not whole", start.entry));
+        }
+    }
+    if listed.contains(&start.kernel) {
+        return Ok(());
+    }
+    Err(format!("{} is not whole", start.entry))
 }
 
 /// Whether it has tries or needs none, and its version; the greatest is started.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use varde_machine::release::{LIST, Parts, Signer};
 use varde_qemu_tests::Step::{Send, WaitFor, Within};
-use varde_qemu_tests::cut::{self, FileSystem, Lost, Request};
-use varde_qemu_tests::slots::{self, Disk, Start};
+use varde_qemu_tests::cut::{self, FileSystem, Request};
+use varde_qemu_tests::slots::{self, Disk};
 use varde_qemu_tests::{ADMIN, Appliance, Result, Scenario, Shape, scenario};
 
 /// An appliance with a stick, whose site takes what `signer` has signed.
@@ -376,27 +376,18 @@ fn a_power_cut_at_any_write_of_an_update_leaves_a_disk_that_starts_the_old_or_th
         )?;
 
         // Nothing is ever written where the version that runs lies.
-        for request in &requests {
-            let (at, length) = match request {
-                Request::Write { at, data } => (*at, data.len() as u64),
-                Request::Discard { at, length } => (*at, *length),
-                Request::Flush => continue,
-            };
-            for part in [&before.root, &before.verity] {
-                assert!(
-                    at >= part.start + part.length || at + length <= part.start,
-                    "{at}+{length} is in {part:?}"
-                );
-            }
+        for part in [&before.root, &before.verity] {
+            let touching = requests.iter().find(|one| one.touches(part));
+            assert!(touching.is_none(), "something is written in {part:?}");
         }
 
         // The cuts come in the order of time, so that what is safe need not be done again for each.
-        let states = states(&requests, begun, done);
+        let states = cut::states(&requests, begun, done, STATES);
         let mut flushed = 0;
         let mut counts = [0, 0];
         let mut last = before.clone();
         let each = states.len().div_ceil(LEDGERS);
-        let sample = sample(states.len());
+        let sample = cut::sample(states.len());
         for (number, (asked, lost)) in states.iter().enumerate() {
             let cut = format!("cut after request {asked}, lost {lost:?}");
             let safe = requests[..*asked]
@@ -415,7 +406,7 @@ fn a_power_cut_at_any_write_of_an_update_leaves_a_disk_that_starts_the_old_or_th
             let start = slots::start(&state).unwrap_or_else(|error| panic!("{cut}: {error}"));
             let new = start.entry.starts_with(&format!("varde_{next}"));
             if new {
-                intact(&release, &start, &mut state).unwrap_or_else(|why| panic!("{cut}: {why}"));
+                slots::intact(&release, &start, &mut state).unwrap_or_else(|why| panic!("{cut}: {why}"));
             } else {
                 assert_eq!(start, before, "{cut}");
             }
@@ -453,38 +444,6 @@ fn a_power_cut_at_any_write_of_an_update_leaves_a_disk_that_starts_the_old_or_th
     });
 }
 
-/// Which of the states is really started: another one in each run.
-fn sample(states: usize) -> usize {
-    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let seed = std::env::var("VARDE_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(|| time.map_or(0, |time| time.as_secs()));
-    println!("VARDE_SEED={seed}");
-    usize::try_from(seed).unwrap_or(0) % states
-}
-
-/// Whether what would be started is, byte by byte, what was released.
-fn intact(release: &Path, start: &Start, disk: &mut Disk<'_>) -> std::result::Result<(), String> {
-    let listed = fs::read_to_string(release.join(LIST)).expect("it was made");
-    for (suffix, part) in [(".root.raw", &start.root), (".verity.raw", &start.verity)] {
-        let files = fs::read_dir(release).expect("it was made");
-        let mut paths = files.map(|file| file.expect("it was made").path());
-        let path = paths
-            .find(|path| path.to_string_lossy().ends_with(suffix))
-            .expect("it was made");
-        let length = fs::metadata(&path).expect("it was made").len();
-        let hash = disk.hash(part.start, length).map_err(|error| error.to_string())?;
-        if !listed.contains(&hash) {
-            return Err(format!("{} is started, and {suffix} is not whole", start.entry));
-        }
-    }
-    if listed.contains(&start.kernel) {
-        return Ok(());
-    }
-    Err(format!("{} is not whole", start.entry))
-}
-
 /// The ledger is there and can be read, or has not begun; and says of a version that is started that it is pending.
 fn ledger(appliance: &Appliance, data: &FileSystem, requests: &[&Request], new: bool) -> Result<()> {
     let dump = appliance.scratch().join("judged");
@@ -500,29 +459,4 @@ fn ledger(appliance: &Appliance, data: &FileSystem, requests: &[&Request], new: 
     );
     fs::remove_dir_all(&dump).expect("it was just made");
     Ok(())
-}
-
-/// Moments and losses that differ, in the order of time: after each write nothing lost, before each flush something lost.
-fn states(requests: &[Request], begun: usize, done: usize) -> Vec<(usize, Lost)> {
-    let mut states = Vec::new();
-    for asked in begun..=done {
-        if asked > begun && matches!(requests[asked - 1], Request::Write { .. }) {
-            states.push((asked, Lost::Nothing));
-        }
-        if requests.get(asked) == Some(&Request::Flush) {
-            states.extend([
-                (asked, Lost::Unflushed),
-                (asked, Lost::EverySecond { from: 0 }),
-                (asked, Lost::EverySecond { from: 1 }),
-            ]);
-        }
-    }
-    // The last ones are about the entry: they are all judged, of the others some.
-    let last = states.len().saturating_sub(STATES / 2);
-    let step = last.div_ceil(STATES / 2).max(1);
-    let picked = states
-        .iter()
-        .enumerate()
-        .filter(|(place, _)| *place >= last || place % step == 0);
-    picked.map(|(_, state)| *state).collect()
 }

@@ -65,6 +65,11 @@ impl Zone {
     pub fn bridge(&self) -> String {
         format!("br-{}", self.name)
     }
+
+    /// The interface that is one VLAN of the uplink.
+    pub fn vlan_interface(&self) -> String {
+        format!("vl-{}", self.name)
+    }
 }
 
 impl Vm {

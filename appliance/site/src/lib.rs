@@ -16,6 +16,7 @@ mod parse;
 mod recipe;
 mod rehearsal;
 mod risk;
+mod ssh;
 mod store;
 mod telephony;
 mod text;
@@ -30,14 +31,15 @@ pub use finding::Finding;
 pub use hashes::{filled, masked};
 pub use identity::{ACCOUNT_UIDS, VM_UIDS, mac, mac_text};
 pub use model::{
-    Account, Check, CheckKind, Disk, Firmware, Language, Limits, QuietHours, Role, Site, SiteInfo, Vm, Zone,
-    ZoneAddress,
+    Account, Bond, BondMode, Check, CheckKind, Disk, Firmware, Language, Limits, QuietHours, Role, Site,
+    SiteInfo, Vm, Zone, ZoneAddress,
 };
 pub use network::Network;
 pub use parse::{Kept, LONGEST_FILE, parse, parse_keeping, readable};
 pub use recipe::{GuestCommand, Recipe};
 pub use rehearsal::{LONGEST_CLONED, REHEARSALS, clone_name, clone_of, original};
 pub use risk::{Risk, risks};
+pub use ssh::Ssh;
 pub use store::{Active, Origin, Record, Source, Store, TakenBack, Terms, Trial, Writer};
 pub use telephony::{
     Barring, CallingNumber, Ddi, Digests, Emergency, EmergencyTest, Extension, ExtensionPlace, Forward, Line,

@@ -7,13 +7,14 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Database, DesktopPool, Person, Portal, Recipe, Telephony, Tunnel, Update};
+use crate::{Database, DesktopPool, Person, Portal, Recipe, Ssh, Telephony, Tunnel, Update};
 
 /// A whole site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
     pub site: SiteInfo,
     pub accounts: Vec<Account>,
+    pub bonds: Vec<Bond>,
     pub zones: Vec<Zone>,
     /// Those of `[[vm]]`, then the machines of desktop pools.
     pub vms: Vec<Vm>,
@@ -25,6 +26,8 @@ pub struct Site {
     pub desktop_pools: Vec<DesktopPool>,
     pub tunnel: Option<Tunnel>,
     pub update: Option<Update>,
+    /// `None`: nobody logs in by SSH.
+    pub ssh: Option<Ssh>,
 }
 
 /// `[site]`
@@ -90,6 +93,8 @@ pub struct Account {
     pub role: Role,
     /// crypt(5) hash: yescrypt (`$y$`) or SHA-512 (`$6$`).
     pub password_hash: String,
+    /// Public keys as OpenSSH writes them: who has one of them may log in by SSH.
+    pub ssh_keys: Vec<String>,
 }
 
 /// The hash stays out of logs.
@@ -111,6 +116,27 @@ pub enum Role {
     Admin,
 }
 
+/// `[[bond]]`: network interfaces of the blade that stand in for each other, as one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bond {
+    /// Name of the interface that they are together.
+    pub name: String,
+    pub cards: Vec<String>,
+    pub mode: BondMode,
+}
+
+/// As the kernel's bonding documentation has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BondMode {
+    /// One carries everything until its cable is gone; nothing is asked of the switch.
+    #[default]
+    #[serde(rename = "active-backup")]
+    ActiveBackup,
+    /// LACP: all of them carry; the switch has to know.
+    #[serde(rename = "802.3ad")]
+    Lacp,
+}
+
 /// `[[zone]]`: a bridge that virtual machines stand on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Zone {
@@ -119,8 +145,12 @@ pub struct Zone {
     pub title: String,
     /// The appliance's own address in the zone.
     pub address: ZoneAddress,
-    /// A network interface of the blade that joins the bridge.
+    /// A network interface of the blade, or a bond, that joins the bridge.
     pub uplink: Option<String>,
+    /// Which VLAN of the uplink (IEEE 802.1Q), where several zones share one.
+    pub vlan: Option<u16>,
+    /// The router by which the appliance reaches what no zone of its own is; one zone at most has one.
+    pub gateway: Option<Ipv4Addr>,
 }
 
 /// `address = "10.20.0.1/24"` (the appliance serves DHCP there), `"dhcp"` or `"none"`.

@@ -40,6 +40,7 @@ pub fn risks(from: &Site, to: &Site) -> Vec<Risk> {
     let Site {
         site,
         accounts,
+        bonds,
         zones,
         vms: _,
         databases,
@@ -50,6 +51,7 @@ pub fn risks(from: &Site, to: &Site) -> Vec<Risk> {
         desktop_pools: _,
         tunnel,
         update: _,
+        ssh,
     } = to;
     let SiteInfo {
         name: _,
@@ -71,8 +73,8 @@ pub fn risks(from: &Site, to: &Site) -> Vec<Risk> {
         )
     };
     let differs = [
-        (Risk::Accounts, *accounts != from.accounts),
-        (Risk::Zones, *zones != from.zones),
+        (Risk::Accounts, *accounts != from.accounts || *ssh != from.ssh),
+        (Risk::Zones, *zones != from.zones || *bonds != from.bonds),
         (
             Risk::Clock,
             *ntp != from.site.ntp || *timezone != from.site.timezone,

@@ -24,7 +24,7 @@ fn a_key_that_nobody_knows() {
         "version = 1\n",
         "version = 1\nbackup = true\n",
         &[
-            "2:1 site.toml has no key \"backup\" | These exist: version, site, account, zone, vm, database, telephony, recipe, portal, person, desktop_pool, tunnel, update",
+            "2:1 site.toml has no key \"backup\" | These exist: version, site, account, bond, zone, vm, database, telephony, recipe, portal, person, desktop_pool, tunnel, update, ssh",
         ],
     );
     change(

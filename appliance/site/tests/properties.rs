@@ -73,6 +73,9 @@ fn write(site: &Site) -> String {
         if let Some(uplink) = &zone.uplink {
             writeln!(text, "uplink = {}", quoted(uplink)).unwrap();
         }
+        if let Some(gateway) = &zone.gateway {
+            writeln!(text, "gateway = \"{gateway}\"").unwrap();
+        }
     }
     for vm in &site.vms {
         write_vm(&mut text, vm);
@@ -212,13 +215,21 @@ prop_compose! {
         kind in 0..3,
         prefix in 24u8..=26,
         uplink in proptest::option::of("eth[0-9]"),
+        router in any::<bool>(),
     ) -> Zone {
         let address = match kind {
             0 => ZoneAddress::Dhcp,
             1 => ZoneAddress::None,
             _ => ZoneAddress::Static { address: [10, number, 0, 1].into(), prefix },
         };
-        Zone { name, title, address, uplink: uplink.map(|uplink| format!("{uplink}{number}")) }
+        // One zone at most leads out.
+        let out = router && number == 1 && kind == 2;
+        Zone {
+            name, title, address,
+            uplink: uplink.map(|uplink| format!("{uplink}{number}")),
+            gateway: out.then_some([10, number, 0, 2].into()),
+            vlan: None,
+        }
     }
 }
 
@@ -267,7 +278,7 @@ prop_compose! {
         }),
     ) -> Site {
         let account = |name: &str, title, role| Account {
-            name: name.to_owned(), title, role, password_hash: HASH.to_owned(),
+            name: name.to_owned(), title, role, password_hash: HASH.to_owned(), ssh_keys: Vec::new(),
         };
         let operator = operator.map(|title| account("ola", title, Role::Operator));
         Site {
@@ -290,6 +301,8 @@ prop_compose! {
             desktop_pools: Vec::new(),
             tunnel: None,
             update: None,
+            bonds: Vec::new(),
+            ssh: None,
         }
     }
 }

@@ -91,7 +91,109 @@ fn uplinks() {
         &format!("{}{other}", zone("eth1")),
         &[
             "23:10 The interface \"eth1\" already belongs to the zone on line 18 | \
-             An interface can belong to one zone only",
+             An interface can belong to several zones only when each has a vlan of its own",
+        ],
+    );
+}
+
+#[test]
+fn vlans_and_bonds() {
+    let zones = |first: &str, second: &str| {
+        format!(
+            "address = \"10.20.0.1/24\"\nuplink = \"bond0\"\n{first}\n[[zone]]\nname = \"b\"\ntitle = \"B\"\n\
+             address = \"none\"\nuplink = \"bond0\"\n{second}\n[[bond]]\nname = \"bond0\"\ncards = [\"eno1\", \"eno2\"]"
+        )
+    };
+    let from = "address = \"10.20.0.1/24\"";
+    change(from, &zones("vlan = 10", "vlan = 20"), &[]);
+    let shared = "already belongs to the zone on line 18 | \
+                  An interface can belong to several zones only when each has a vlan of its own";
+    for (first, second) in [
+        ("vlan = 10", "vlan = 10"),
+        ("vlan = 10", ""),
+        ("", "vlan = 10"),
+        ("", ""),
+    ] {
+        change(
+            from,
+            &zones(first, second),
+            &[&format!("24:10 The interface \"bond0\" {shared}")],
+        );
+    }
+    change(
+        from,
+        &zones("vlan = 4095", "vlan = 20"),
+        &["19:8 \"vlan\" must be from 1 to 4094, not 4095 | Write for instance vlan = 20"],
+    );
+    change(
+        from,
+        &zones("vlan = 10", "vlan = 20").replace("\"bond0\"\ncards", "\"bond1\"\ncards"),
+        &[
+            "18:10 There is no bond \"bond0\" | Write a [[bond]] with that name",
+            "24:10 There is no bond \"bond0\" | Write a [[bond]] with that name",
+        ],
+    );
+    change(
+        from,
+        &zones("vlan = 10", "vlan = 20").replace("name = \"bond0\"", "name = \"eno9\""),
+        &[
+            "18:10 There is no bond \"bond0\" | Write a [[bond]] with that name",
+            "24:10 There is no bond \"bond0\" | Write a [[bond]] with that name",
+            "27:8 \"eno9\" is not a name for a bond | Write \"bond\" and a number, such as \"bond0\"",
+        ],
+    );
+    change(
+        from,
+        &zones("vlan = 10", "vlan = 20").replace("uplink = \"bond0\"\nvlan = 20", "uplink = \"eno2\""),
+        &[
+            "24:10 The interface \"eno2\" already belongs to a bond, on line 27 | \
+             Let it belong to one bond, and write the bond's name as the uplink",
+        ],
+    );
+    change(
+        from,
+        "address = \"10.20.0.1/24\"\nvlan = 10",
+        &[
+            "18:8 A VLAN needs a network interface that it runs on | Write uplink, such as \"eth1\", or remove vlan",
+        ],
+    );
+}
+
+#[test]
+fn gateways() {
+    let zone = |more: &str| format!("address = \"10.20.0.1/24\"\n{more}");
+    for (router, expected) in [
+        (
+            "10.20.1.1",
+            "18:11 10.20.1.1 is nobody else's address in the network 10.20.0.0/24 | Write the router's address in the zone's own network",
+        ),
+        (
+            "10.20.0.1",
+            "18:11 10.20.0.1 is nobody else's address in the network 10.20.0.0/24 | Write the router's address in the zone's own network",
+        ),
+        (
+            "router",
+            "18:11 \"router\" is not an address | Write the address of the router in the network, such as \"10.20.0.254\"",
+        ),
+    ] {
+        let gateway = format!("gateway = \"{router}\"");
+        change("address = \"10.20.0.1/24\"", &zone(&gateway), &[expected]);
+    }
+    let good = zone("gateway = \"10.20.0.254\"");
+    change("address = \"10.20.0.1/24\"", &good, &[]);
+    let other =
+        "\n[[zone]]\nname = \"b\"\ntitle = \"B\"\naddress = \"10.21.0.1/24\"\ngateway = \"10.21.0.254\"";
+    change(
+        "address = \"10.20.0.1/24\"",
+        &format!("{good}{other}"),
+        &["23:11 There is a router already, on line 18 | Only one zone can lead out; remove one of them"],
+    );
+    change(
+        "address = \"10.20.0.1/24\"",
+        "address = \"dhcp\"\ngateway = \"10.20.0.254\"",
+        &[
+            "18:11 A router needs the appliance to have an address of its own in the zone | \
+             Give the zone an address, such as \"10.20.0.1/24\"; with \"dhcp\" the DHCP server says who the router is",
         ],
     );
 }

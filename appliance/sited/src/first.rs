@@ -17,6 +17,8 @@ const UNRECORDED: &str = "first-unrecorded";
 #[derive(Clone, Debug)]
 pub struct Candidates {
     pub credential: Option<PathBuf>,
+    /// What the installer left: not needed any more when there is a generation.
+    pub installed: PathBuf,
     pub media: PathBuf,
     pub demo: PathBuf,
 }
@@ -27,6 +29,7 @@ impl Candidates {
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         Self {
             credential: credentials.map(|folder| folder.join("varde.site")),
+            installed: Path::new(Store::PATH).join("first.toml"),
             media: "/run/varde/media/site.toml".into(),
             demo: "/usr/share/varde/site.toml".into(),
         }
@@ -55,7 +58,13 @@ pub fn make(store: &Store, candidates: &Candidates, when: i64) -> Result<Option<
     // Before the generation, so that a power cut between them loses no record.
     let note = store.path().join(UNRECORDED);
     std::fs::write(&note, "").map_err(|error| Error::io("write", &note, error))?;
-    Ok(Some(writer.commit(&text, &origin, when)?))
+    let number = writer.commit(&text, &origin, when)?;
+    if source == Source::Installed
+        && let Err(error) = std::fs::remove_file(&candidates.installed)
+    {
+        eprintln!("could not remove {}: {error}", candidates.installed.display());
+    }
+    Ok(Some(number))
 }
 
 /// Has the first generation entered in the record of changes. There is no bus yet when it is made, so this is done when
@@ -83,6 +92,7 @@ pub async fn record(store: &Store, recorder: &Recorder) -> Result<(), Failure> {
 fn choose(candidates: &Candidates) -> Result<(String, Source, Option<Text>), Error> {
     let offers = [
         (candidates.credential.as_deref(), Source::Credential),
+        (Some(candidates.installed.as_path()), Source::Installed),
         (Some(candidates.media.as_path()), Source::Media),
     ];
     for (path, source) in offers {
@@ -174,10 +184,20 @@ mod tests {
 
     const DEMO: &str = include_str!("../../../image/demo/site.toml");
 
-    fn offered(credential: Option<&str>, media: Option<&str>) -> (TempDir, Store, Candidates) {
+    fn offered(
+        credential: Option<&str>,
+        installed: Option<&str>,
+        media: Option<&str>,
+    ) -> (TempDir, Store, Candidates) {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        for (name, text) in [("credential", credential), ("media", media), ("demo", Some(DEMO))] {
+        let files = [
+            ("credential", credential),
+            ("installed", installed),
+            ("media", media),
+            ("demo", Some(DEMO)),
+        ];
+        for (name, text) in files {
             if let Some(text) = text {
                 std::fs::write(path(name), text).unwrap();
             }
@@ -185,6 +205,7 @@ mod tests {
         std::fs::create_dir(path("store")).unwrap();
         let candidates = Candidates {
             credential: Some(path("credential")),
+            installed: path("installed"),
             media: path("media"),
             demo: path("demo"),
         };
@@ -197,15 +218,17 @@ mod tests {
     }
 
     #[test]
-    fn the_credential_comes_before_the_media_and_both_before_the_demo() {
-        let (a, b) = (named("a"), named("b"));
+    fn the_credential_comes_before_what_the_installer_left_that_before_the_media_and_all_before_the_demo() {
+        let (a, b, c) = (named("a"), named("b"), named("c"));
+        let (a, b, c) = (Some(a.as_str()), Some(b.as_str()), Some(c.as_str()));
         let cases = [
-            (Some(a.as_str()), Some(b.as_str()), "a", Source::Credential),
-            (None, Some(b.as_str()), "b", Source::Media),
-            (None, None, "varde-demo", Source::Demo),
+            (a, b, c, "a", Source::Credential),
+            (None, b, c, "b", Source::Installed),
+            (None, None, c, "c", Source::Media),
+            (None, None, None, "varde-demo", Source::Demo),
         ];
-        for (credential, media, name, source) in cases {
-            let (_folder, store, candidates) = offered(credential, media);
+        for (credential, installed, media, name, source) in cases {
+            let (_folder, store, candidates) = offered(credential, installed, media);
             assert_eq!(make(&store, &candidates, 1).unwrap(), Some(1));
             let active = store.active().unwrap().unwrap();
             assert_eq!(
@@ -213,13 +236,16 @@ mod tests {
                 (name, source)
             );
             assert_eq!(active.record.problem, None);
+            // It holds the hash of a password, and has been used.
+            let left = candidates.installed.exists();
+            assert_eq!(left, installed.is_some() && source != Source::Installed);
         }
     }
 
     #[test]
     fn a_bad_offer_gives_the_demo_and_says_why() {
         let bad = named("a").replace("memory = \"512 MiB\"", "memroy = \"512 MiB\"");
-        let (_folder, store, candidates) = offered(Some(&bad), Some(&named("b")));
+        let (_folder, store, candidates) = offered(Some(&bad), None, Some(&named("b")));
         make(&store, &candidates, 1).unwrap();
         let active = store.active().unwrap().unwrap();
         assert_eq!(active.record.source, Source::Demo);
@@ -232,7 +258,7 @@ mod tests {
 
     #[test]
     fn there_is_only_one_first_time() {
-        let (_folder, store, candidates) = offered(None, None);
+        let (_folder, store, candidates) = offered(None, None, None);
         make(&store, &candidates, 1).unwrap();
         assert_eq!(make(&store, &candidates, 2).unwrap(), None);
         assert_eq!(store.history().unwrap().len(), 1);

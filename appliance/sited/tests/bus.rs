@@ -154,6 +154,7 @@ async fn the_first_generation_is_recorded_when_there_is_a_bus() {
         }
         let candidates = Candidates {
             credential: None,
+            installed: "/nowhere".into(),
             media: demo.path().join("none"),
             demo: demo.path().join("site.toml"),
         };

@@ -23,6 +23,16 @@ pub fn overlay(toolbox: &Toolbox, base: &Path, disk: &Path, size: u64) -> Result
     run("qemu-img", command)
 }
 
+/// A disk with nothing on it.
+pub fn empty(toolbox: &Toolbox, disk: &Path, size: u64) -> Result<()> {
+    let mut command = toolbox.command("qemu-img");
+    command
+        .args(["create", "-q", "-f", "qcow2"])
+        .arg(disk)
+        .arg(size.to_string());
+    run("qemu-img", command)
+}
+
 /// Makes `disk`: a copy of the raw image `base` that stands alone, `size` bytes large. For a disk that is kept longer
 /// than the image it came from.
 pub fn copy(toolbox: &Toolbox, base: &Path, disk: &Path, size: u64) -> Result<()> {

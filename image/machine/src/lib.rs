@@ -8,8 +8,10 @@
 pub mod accel;
 pub mod disks;
 mod error;
+pub mod iso;
 pub mod keys;
 pub mod machine;
+pub mod medium;
 pub mod mirrors;
 pub mod release;
 pub mod toolbox;
@@ -17,7 +19,7 @@ pub mod tree;
 
 pub use accel::Accel;
 pub use error::{Error, Result};
-pub use machine::{Credential, Forward, Machine, Serial};
+pub use machine::{Credential, Drive, Forward, Machine, Medium, Serial};
 pub use toolbox::Toolbox;
 pub use tree::Tree;
 

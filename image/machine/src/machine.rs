@@ -68,6 +68,8 @@ pub struct Machine {
     pub media: Option<PathBuf>,
     /// A stick, raw, read-only.
     pub stick: Option<PathBuf>,
+    /// What firmware starts when the disk does not.
+    pub medium: Option<Medium>,
     /// The operators' line, ttyS0.
     pub serial: Option<Serial>,
     /// Everything that the machine writes on ttyS0 goes into this file too.
@@ -85,6 +87,20 @@ pub struct Machine {
     pub extra: Vec<OsString>,
 }
 
+/// An installation medium, raw, read-only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Medium {
+    pub file: PathBuf,
+    pub drive: Drive,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drive {
+    /// As a blade's management gives one.
+    Cd,
+    UsbStick,
+}
+
 impl Machine {
     /// The appliance as it is developed and tested: two processors, 4 GiB.
     pub fn new(accel: Accel, disk: impl Into<PathBuf>, variables: impl Into<PathBuf>) -> Self {
@@ -97,6 +113,7 @@ impl Machine {
             variables: variables.into(),
             media: None,
             stick: None,
+            medium: None,
             serial: None,
             serial_log: None,
             debug_serial: None,
@@ -167,6 +184,22 @@ impl Machine {
                 ),
             );
             line.add("-device", "virtio-blk-pci,drive=stick,serial=stick");
+        }
+        if let Some(Medium { file, drive }) = &self.medium {
+            line.add(
+                "-drive",
+                with_path(
+                    "if=none,id=medium,format=raw,readonly=on,file.locking=off,file=",
+                    file,
+                ),
+            );
+            match drive {
+                Drive::Cd => line.add("-device", "ide-cd,drive=medium,bootindex=1"),
+                Drive::UsbStick => {
+                    line.add("-device", "qemu-xhci");
+                    line.add("-device", "usb-storage,drive=medium,serial=medium,bootindex=1");
+                }
+            }
         }
 
         let (nat, card) = match &self.tap {

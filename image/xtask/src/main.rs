@@ -9,6 +9,7 @@ mod binaries;
 mod error;
 mod guests;
 mod image;
+mod media;
 mod novnc;
 mod peers;
 mod place;
@@ -36,6 +37,8 @@ enum Command {
     Image,
     /// Boot the appliance in QEMU, its console on this terminal
     Run(run::Arguments),
+    /// Make the medium that installs the appliance on a blade
+    Media(media::Arguments),
     /// Make a signed release, which appliances take as an update
     Release(release::Arguments),
     /// Run every test, from unit to end to end
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Image => image::command(),
         Command::Run(arguments) => run::command(&arguments),
+        Command::Media(arguments) => media::command(&arguments),
         Command::Release(arguments) => release::command(&arguments),
         Command::Test(arguments) => test::command(&arguments),
         Command::Bench(arguments) => bench::command(&arguments),

@@ -13,7 +13,7 @@ use clap::Args;
 use crate::binaries::cargo;
 use crate::error::{Error, Result};
 use crate::image::Built;
-use crate::{image, place, step, toolbox};
+use crate::{image, media, place, step, toolbox};
 
 /// Test runner and licence checker: pinned, with the hashes of what is downloaded.
 const TOOLS: &str = "image/xtask/test-tools.txt";
@@ -87,6 +87,8 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         });
     }
     report.step("end-to-end", || {
+        toolbox::ensure_on_host("tshark", "tshark")?;
+        toolbox::ensure_on_host("ssh", "openssh-client")?;
         toolbox::ensure_library_on_host("libpri.h", "libpri-dev")?;
         let mut nextest = tools.nextest();
         nextest.args(["--package", END_TO_END]);
@@ -95,6 +97,9 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         let (_, next) = image::ensure_version(&image::next_version())?;
         nextest.env("VARDE_NEXT", next);
         nextest.env("VARDE_NEXT_VERSION", image::next_version());
+        let medium = place::output().join("medium.iso");
+        media::make(&built.toolbox, &built.image, image::VERSION, &medium)?;
+        nextest.env("VARDE_MEDIUM", &medium);
         nextest.env("VARDE_TEST_OUTPUT", &output);
         if let Some(site) = &arguments.site {
             let site = std::path::absolute(site).map_err(Error::io("cannot find", site))?;

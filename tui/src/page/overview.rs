@@ -290,6 +290,7 @@ fn source(state: &State, canvas: &mut Canvas, row: u16) {
     };
     let source = match site.source.as_str() {
         "credential" => words.source_credential(),
+        "installed" => words.source_installed(),
         "media" => words.source_media(),
         "demo" => words.source_demo(),
         _ => words.source_applied(),

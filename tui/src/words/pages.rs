@@ -30,6 +30,7 @@ texts! {
     site_line(title, generation, source): "{title}: generasjon {generation}, {source}"
         | "{title}: generation {generation}, {source}";
     source_credential: "fra legitimasjonen varde.site ved første oppstart" | "from the credential varde.site at first boot";
+    source_installed: "fra installasjonen" | "from the installation";
     source_media: "fra mediadisken ved første oppstart" | "from the media disk at first boot";
     source_demo: "demoanlegget som følger med, ikke ditt eget" | "the demo site that comes with the image, not your own";
     source_applied: "tatt i bruk her" | "applied here";

@@ -170,7 +170,7 @@ fn host(text: &str) -> Result<String, Wrong> {
     ))
 }
 
-fn listen(text: &str) -> Result<SocketAddrV4, Wrong> {
+pub(super) fn listen(text: &str) -> Result<SocketAddrV4, Wrong> {
     text.parse()
         .ok()
         .filter(|address: &SocketAddrV4| address.port() > 0)
@@ -339,7 +339,7 @@ pub(super) fn check(
 }
 
 /// Every address, or one that the appliance has.
-fn own(reader: &mut Reader<'_>, listen: At<SocketAddrV4>, zones: &[ZoneEntry]) {
+pub(super) fn own(reader: &mut Reader<'_>, listen: At<SocketAddrV4>, zones: &[ZoneEntry]) {
     let address = *listen.value.ip();
     let known = zones.iter().any(|zone| own_address(zone) == Some(address));
     if address.is_unspecified() || address.is_loopback() || known {

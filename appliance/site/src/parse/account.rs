@@ -14,6 +14,7 @@ pub(super) const KEYS: &[Key] = &[
     key("title", "\"Kari Nordmann\""),
     key("role", "\"operator\""),
     key("password_hash", "\"$y$j9T$…\""),
+    key("ssh_keys", "[\"ssh-ed25519 AAAA…\"]"),
 ];
 
 pub(super) fn read(reader: &mut Reader<'_>, root: &Table<'_, '_>, kept: &Kept) -> Vec<Account> {
@@ -31,6 +32,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Table<'_, '_>, kept: &Kept) -
         let title = table.parsed(reader, "title", |text| names::title(text, 40));
         let role = table.parsed(reader, "role", role);
         let hash = hash(reader, table, name.as_ref(), kept);
+        let ssh_keys = super::ssh::keys(reader, table);
         roles_known &= role.is_some();
         admin |= role.is_some_and(|at| at.value == Role::Admin);
         if let Some(name) = &name
@@ -45,6 +47,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Table<'_, '_>, kept: &Kept) -
                 title: title.value,
                 role: role.value,
                 password_hash,
+                ssh_keys,
             });
         }
     }

@@ -5,6 +5,7 @@
 
 mod access;
 mod account;
+mod bond;
 mod database;
 mod info;
 mod names;
@@ -13,6 +14,7 @@ mod quantity;
 mod reader;
 mod recipe;
 mod references;
+mod ssh;
 mod syntax;
 mod telephony;
 mod times;
@@ -41,6 +43,7 @@ const ROOT: &[Key] = &[
     key("version", "1"),
     key("site", "[site]"),
     key("account", "[[account]]"),
+    key("bond", "[[bond]]"),
     key("zone", "[[zone]]"),
     key("vm", "[[vm]]"),
     key("database", "[[database]]"),
@@ -51,6 +54,7 @@ const ROOT: &[Key] = &[
     key("desktop_pool", "[[desktop_pool]]"),
     key("tunnel", "[tunnel]"),
     key("update", "[update]"),
+    key("ssh", "[ssh]"),
 ];
 
 /// Hashes that `password_hash = "keep"` stands for, by account name.
@@ -95,6 +99,7 @@ fn read(reader: &mut Reader<'_>, text: &str, kept: &Kept) -> Option<Site> {
         .and_then(|value| Table::open(reader, "[site]", info::KEYS, value))
         .and_then(|table| info::read(reader, &table));
     let accounts = account::read(reader, &root, kept);
+    let bonds = bond::read(reader, &root);
     let zones = zone::read(reader, &root);
     let vms = vm::read(reader, &root);
     let databases = database::read(reader, &root);
@@ -103,10 +108,13 @@ fn read(reader: &mut Reader<'_>, text: &str, kept: &Kept) -> Option<Site> {
     let access = access::read(reader, &root);
     let tunnel = tunnel::read(reader, &root);
     let update = update::read(reader, &root);
+    let ssh = ssh::read(reader, &root);
+    bond::check(reader, &bonds, &zones);
     references::check(reader, info.as_ref(), &zones, &vms);
     database::check(reader, &databases, &zones, &vms);
     recipe::check(reader, &recipes, &vms);
     access::check(reader, &access, &zones, &vms);
+    let ssh = ssh::check(reader, ssh, &accounts, &zones);
     tunnel::check(reader, tunnel.as_ref(), &access, &zones);
     if let Some(telephony) = &telephony {
         telephony::check(reader, telephony, &zones);
@@ -122,6 +130,10 @@ fn read(reader: &mut Reader<'_>, text: &str, kept: &Kept) -> Option<Site> {
     Some(Site {
         site: info?,
         accounts,
+        bonds: bonds
+            .into_iter()
+            .map(bond::BondEntry::bond)
+            .collect::<Option<_>>()?,
         zones: zones.into_iter().map(|entry| entry.zone).collect::<Option<_>>()?,
         vms: machines,
         databases: databases
@@ -144,6 +156,7 @@ fn read(reader: &mut Reader<'_>, text: &str, kept: &Kept) -> Option<Site> {
             None => None,
         },
         update,
+        ssh,
     })
 }
 
@@ -234,6 +247,7 @@ mod tests {
             ("## The file", ROOT),
             ("## [site]", info::KEYS),
             ("## [[account]]", account::KEYS),
+            ("## [[bond]]", bond::KEYS),
             ("## [[zone]]", zone::KEYS),
             ("## [[vm]]", vm::KEYS),
             ("### [[vm.disk]]", vm::DISK_KEYS),
@@ -250,6 +264,7 @@ mod tests {
             ("## [tunnel]", tunnel::KEYS),
             ("### [[tunnel.site]]", tunnel::SITE_KEYS),
             ("## [update]", update::KEYS),
+            ("## [ssh]", ssh::KEYS),
         ]
         .into_iter()
         .chain(telephony::TABLES.iter().copied())

@@ -201,7 +201,7 @@ pub(super) fn image(text: &str) -> Result<String, Wrong> {
 
 /// Name of a network interface of the blade.
 pub(super) fn interface(text: &str) -> Result<String, Wrong> {
-    let ours = ["br-", "vm-", "vt-"]
+    let ours = ["br-", "vl-", "vm-", "vt-"]
         .iter()
         .any(|prefix| text.starts_with(prefix));
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');

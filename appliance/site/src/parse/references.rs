@@ -68,8 +68,8 @@ pub(super) fn check(
     vms: &[VmEntry<'_>],
 ) {
     let zone_names = zone_names(reader, zones);
-    uplinks(reader, zones);
     networks(reader, zones);
+    gateways(reader, zones);
     let vm_names = vm_names(reader, info, vms);
     let mut addresses = BTreeMap::new();
     for vm in vms {
@@ -90,32 +90,6 @@ fn zone_names(reader: &mut Reader<'_>, zones: &[ZoneEntry]) -> Names {
         names.add(reader, "[[zone]]", name);
     }
     names
-}
-
-fn uplinks(reader: &mut Reader<'_>, zones: &[ZoneEntry]) {
-    let mut seen = BTreeMap::new();
-    for uplink in zones.iter().filter_map(|zone| zone.uplink.as_ref()) {
-        if let Some(first) = seen.insert(&uplink.value, uplink.at) {
-            let line = reader.line(first);
-            reader.fault(
-                uplink.at,
-                Text::new(
-                    format!(
-                        "Nettverkskortet «{}» hører alt til sonen på linje {line}",
-                        uplink.value
-                    ),
-                    format!(
-                        "The interface \"{}\" already belongs to the zone on line {line}",
-                        uplink.value
-                    ),
-                ),
-                Text::new(
-                    "Et nettverkskort kan bare høre til én sone",
-                    "An interface can belong to one zone only",
-                ),
-            );
-        }
-    }
 }
 
 fn networks(reader: &mut Reader<'_>, zones: &[ZoneEntry]) {
@@ -149,6 +123,64 @@ fn networks(reader: &mut Reader<'_>, zones: &[ZoneEntry]) {
             );
         }
         seen.push(network);
+    }
+}
+
+/// One way out, by a router that the appliance reaches with its own address.
+fn gateways(reader: &mut Reader<'_>, zones: &[ZoneEntry]) {
+    let mut first: Option<usize> = None;
+    for zone in zones {
+        let Some(gateway) = zone.gateway else { continue };
+        if let Some(other) = first {
+            let line = reader.line(other);
+            reader.fault(
+                gateway.at,
+                Text::new(
+                    format!("Det står en ruter alt på linje {line}"),
+                    format!("There is a router already, on line {line}"),
+                ),
+                Text::new(
+                    "Bare én sone kan lede ut; ta bort den ene",
+                    "Only one zone can lead out; remove one of them",
+                ),
+            );
+        }
+        first = first.or(Some(gateway.at));
+        match zone.address.map(|at| at.value) {
+            Some(ZoneAddress::Static { address, prefix }) => {
+                let network = Network { address, prefix };
+                let within = network.contains(gateway.value)
+                    && gateway.value != address
+                    && gateway.value != network.first()
+                    && gateway.value != network.last();
+                if !within {
+                    let router = gateway.value;
+                    reader.fault(
+                        gateway.at,
+                        Text::new(
+                            format!("{router} er ingen annens adresse i nettet {network}"),
+                            format!("{router} is nobody else's address in the network {network}"),
+                        ),
+                        Text::new(
+                            "Skriv ruterens adresse i sonens eget nett",
+                            "Write the router's address in the zone's own network",
+                        ),
+                    );
+                }
+            }
+            Some(ZoneAddress::Dhcp | ZoneAddress::None) => reader.fault(
+                gateway.at,
+                Text::new(
+                    "En ruter krever at Varde har en fast adresse i sonen",
+                    "A router needs the appliance to have an address of its own in the zone",
+                ),
+                Text::new(
+                    "Gi sonen en adresse, som \"10.20.0.1/24\"; med \"dhcp\" sier DHCP-tjeneren hvem ruteren er",
+                    "Give the zone an address, such as \"10.20.0.1/24\"; with \"dhcp\" the DHCP server says who the router is",
+                ),
+            ),
+            None => {}
+        }
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) const KEYS: &[Key] = &[
     key("title", "\"Kliniske systemer\""),
     key("address", "\"10.20.0.1/24\""),
     key("uplink", "\"eth1\""),
+    key("vlan", "20"),
+    key("gateway", "\"10.20.0.254\""),
 ];
 
 /// A zone as far as it could be read.
@@ -19,6 +21,8 @@ pub(super) struct ZoneEntry {
     pub(super) name: Option<At<String>>,
     pub(super) address: Option<At<ZoneAddress>>,
     pub(super) uplink: Option<At<String>>,
+    pub(super) vlan: Option<At<u16>>,
+    pub(super) gateway: Option<At<Ipv4Addr>>,
     pub(super) zone: Option<Zone>,
 }
 
@@ -37,12 +41,16 @@ fn zone(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> ZoneEntry {
     let title = table.parsed(reader, "title", |text| names::title(text, 40));
     let address = table.parsed(reader, "address", address);
     let uplink = table.parsed(reader, "uplink", names::interface);
+    let vlan = vlan(reader, table, uplink.is_some());
+    let gateway = table.parsed(reader, "gateway", router);
     let zone = match (&name, title, &address) {
         (Some(name), Some(title), Some(address)) => Some(Zone {
             name: name.value.clone(),
             title: title.value,
             address: address.value,
             uplink: uplink.clone().map(|at| at.value),
+            vlan: vlan.map(|at| at.value),
+            gateway: gateway.map(|at| at.value),
         }),
         _ => None,
     };
@@ -50,8 +58,44 @@ fn zone(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> ZoneEntry {
         name,
         address,
         uplink,
+        vlan,
+        gateway,
         zone,
     }
+}
+
+/// 1 to 4094: the others mean something else (IEEE 802.1Q, table 9-2).
+fn vlan(reader: &mut Reader<'_>, table: &Table<'_, '_>, uplink: bool) -> Option<At<u16>> {
+    let at = table.get("vlan")?.span().start;
+    // One that cannot be is a fault already, and is no reason for another.
+    let vlan = table
+        .integer(reader, "vlan", 1..=4094)
+        .unwrap_or(At { value: 0, at });
+    if !uplink {
+        let wrong = Wrong::new(
+            "Et VLAN krever et nettverkskort som det går på",
+            "A VLAN needs a network interface that it runs on",
+        );
+        let wrong = wrong.remedy(
+            "Skriv uplink, som \"eth1\", eller ta bort vlan",
+            "Write uplink, such as \"eth1\", or remove vlan",
+        );
+        table.wrong(reader, "vlan", vlan.at, wrong);
+    }
+    Some(vlan.map(|number| u16::try_from(number).unwrap_or(0)))
+}
+
+fn router(text: &str) -> Result<Ipv4Addr, Wrong> {
+    text.parse().map_err(|_| {
+        Wrong::new(
+            format!("«{}» er ikke en adresse", clip(text)),
+            format!("\"{}\" is not an address", clip(text)),
+        )
+        .remedy(
+            "Skriv adressen til ruteren i nettet, som \"10.20.0.254\"",
+            "Write the address of the router in the network, such as \"10.20.0.254\"",
+        )
+    })
 }
 
 fn address(text: &str) -> Result<ZoneAddress, Wrong> {

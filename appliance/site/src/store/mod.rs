@@ -35,6 +35,8 @@ const LOCK: &str = "lock";
 pub enum Source {
     /// The credential `varde.site` that the machine was started with.
     Credential,
+    /// The installer left it.
+    Installed,
     /// `site.toml` on the media disk.
     Media,
     /// The demo site of the image.
@@ -47,6 +49,7 @@ impl Source {
     pub fn name(self) -> &'static str {
         match self {
             Self::Credential => "credential",
+            Self::Installed => "installed",
             Self::Media => "media",
             Self::Demo => "demo",
             Self::Applied => "applied",

@@ -5,6 +5,7 @@ mod machine;
 mod network;
 mod order;
 mod rehearsal;
+mod ssh;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ pub const OWNED: &[(&str, &str)] = &[
     (network::FOLDER, network::PREFIX),
     (order::FOLDER, order::PREFIX),
     (machine::TIME_FOLDER, machine::TIME_PREFIX),
+    (ssh::FOLDER, ssh::PREFIX),
+    (ssh::KEYS, ""),
 ];
 
 /// What the login screen says besides the name of the site.
@@ -50,6 +53,7 @@ pub fn render(site: &Site, notice: Notice<'_>) -> Tree {
     rehearsal::render(site, &mut tree);
     order::render(site, &mut tree);
     machine::render(site, notice, &mut tree);
+    ssh::render(site, &mut tree);
     tree
 }
 
@@ -64,7 +68,7 @@ pub fn bridge_of(file: &str) -> Option<String> {
     if rehearsal::is_device(stem) {
         return Some(stem.to_owned());
     }
-    Some(format!("br-{stem}"))
+    Some(network::device(stem))
 }
 
 fn file(tree: &mut Tree, path: impl Into<PathBuf>, text: String) {
@@ -146,6 +150,11 @@ mod tests {
             Some("r1-klinikk")
         );
         assert_eq!(bridge_of("50-varde-vrf-r2.netdev").as_deref(), Some("vrf-r2"));
+        assert_eq!(
+            bridge_of("50-varde-klinikk.vlan.netdev").as_deref(),
+            Some("vl-klinikk")
+        );
+        assert_eq!(bridge_of("50-varde-bond0.bond.netdev").as_deref(), Some("bond0"));
         assert_eq!(bridge_of("50-varde-klinikk.network"), None);
         assert_eq!(bridge_of("20-other.netdev"), None);
     }

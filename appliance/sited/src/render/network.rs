@@ -1,8 +1,10 @@
-//! One bridge a zone, for systemd-networkd.
+//! One bridge a zone, and what it stands on, for systemd-networkd.
 
 use std::fmt::Write;
 
-use varde_site::{Site, Vm, Zone, ZoneAddress, mac, mac_text};
+use std::collections::BTreeMap;
+
+use varde_site::{Bond, BondMode, Site, Vm, Zone, ZoneAddress, mac, mac_text};
 
 use super::{Tree, file};
 
@@ -12,14 +14,80 @@ pub(super) const FOLDER: &str = "/run/systemd/network";
 pub(super) const PREFIX: &str = "50-varde-";
 
 pub(super) fn render(site: &Site, tree: &mut Tree) {
+    let path = |stem: &str, end: &str| format!("{FOLDER}/{PREFIX}{stem}.{end}");
     for zone in &site.zones {
-        let path = |end: &str| format!("{FOLDER}/{PREFIX}{}.{end}", zone.name);
-        file(tree, path("netdev"), netdev(&zone.bridge()));
-        file(tree, path("network"), network(site, zone));
+        let name = &zone.name;
+        file(tree, path(name, "netdev"), netdev(&zone.bridge()));
+        file(tree, path(name, "network"), network(site, zone));
+    }
+    // What carries something: an uplink its bridge, or the VLANs of several.
+    let mut carries: BTreeMap<&str, Vec<&Zone>> = BTreeMap::new();
+    for zone in &site.zones {
         if let Some(uplink) = &zone.uplink {
-            file(tree, path("uplink.network"), uplink_network(zone, uplink));
+            carries.entry(uplink).or_default().push(zone);
         }
     }
+    for (uplink, zones) in &carries {
+        let mut parts = String::new();
+        for zone in zones {
+            let Some(vlan) = zone.vlan else {
+                add(&mut parts, format_args!("Bridge={}\n", zone.bridge()));
+                continue;
+            };
+            let interface = zone.vlan_interface();
+            add(&mut parts, format_args!("VLAN={interface}\n"));
+            let stem = format!("{}.{VLAN}", zone.name);
+            file(
+                tree,
+                path(&stem, "netdev"),
+                format!("[NetDev]\nName={interface}\nKind=vlan\n\n[VLAN]\nId={vlan}\n"),
+            );
+            let bridge = format!("Bridge={}\n", zone.bridge());
+            file(tree, path(&stem, "network"), port(&interface, &bridge));
+        }
+        file(
+            tree,
+            path(&format!("{uplink}.uplink"), "network"),
+            port(uplink, &parts),
+        );
+    }
+    for bond in &site.bonds {
+        let name = &bond.name;
+        file(tree, path(&format!("{name}.{BOND}"), "netdev"), bond_netdev(bond));
+        let to_bond = format!("Bond={name}\n");
+        for card in &bond.cards {
+            file(
+                tree,
+                path(&format!("{card}.card"), "network"),
+                port(card, &to_bond),
+            );
+        }
+        if !carries.contains_key(name.as_str()) {
+            file(tree, path(&format!("{name}.uplink"), "network"), port(name, ""));
+        }
+    }
+}
+
+/// Name of the device that a file declared which is no longer rendered.
+pub(super) fn device(stem: &str) -> String {
+    match stem.rsplit_once('.') {
+        Some((zone, VLAN)) => format!("vl-{zone}"),
+        Some((bond, BOND)) => bond.to_owned(),
+        _ => format!("br-{stem}"),
+    }
+}
+
+const VLAN: &str = "vlan";
+const BOND: &str = "bond";
+
+/// The cable is looked at ten times a second; LACP asks the switch every second rather than every thirty.
+fn bond_netdev(bond: &Bond) -> String {
+    let mode = match bond.mode {
+        BondMode::ActiveBackup => "active-backup\n",
+        BondMode::Lacp => "802.3ad\nTransmitHashPolicy=layer3+4\nLACPTransmitRate=fast\n",
+    };
+    let name = &bond.name;
+    format!("[NetDev]\nName={name}\nKind=bond\n\n[Bond]\nMIIMonitorSec=100ms\nMode={mode}")
 }
 
 /// No spanning tree: a bridge has one uplink at most, and a machine that starts must not wait for it.
@@ -39,6 +107,9 @@ fn network(site: &Site, zone: &Zone) -> String {
                 &mut text,
                 format_args!("ConfigureWithoutCarrier=yes\nAddress={address}/{prefix}\n"),
             );
+            if let Some(gateway) = zone.gateway {
+                add(&mut text, format_args!("Gateway={gateway}\n"));
+            }
             // Where there is an uplink, the network outside has a DHCP server of its own, and a second one would give
             // wrong addresses to machines that are not ours.
             if zone.uplink.is_none() {
@@ -86,10 +157,10 @@ fn is_reached(site: &Site, zone: &Zone) -> bool {
         .any(|reach| reach.contains(&zone.name))
 }
 
-fn uplink_network(zone: &Zone, uplink: &str) -> String {
+/// An interface that has no address of its own, and what it is a part of.
+fn port(name: &str, part: &str) -> String {
     format!(
-        "[Match]\nName={uplink}\n\n[Link]\nRequiredForOnline=no\n\n[Network]\nBridge={}\nLinkLocalAddressing=no\nLLDP=no\n",
-        zone.bridge()
+        "[Match]\nName={name}\n\n[Link]\nRequiredForOnline=no\n\n[Network]\n{part}LinkLocalAddressing=no\nLLDP=no\n"
     )
 }
 
