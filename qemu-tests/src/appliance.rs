@@ -108,7 +108,11 @@ impl Appliance {
             what: "no installation medium is named by VARDE_MEDIUM".to_owned(),
             remedy: "run `cargo xtask test`, which makes one and names it".to_owned(),
         })?;
-        *appliance.medium.borrow_mut() = Some(Medium { file, drive });
+        *appliance.medium.borrow_mut() = Some(Medium {
+            file,
+            drive,
+            first: false,
+        });
         Ok(appliance)
     }
 
@@ -248,10 +252,14 @@ impl Appliance {
         *self.medium.borrow_mut() = None;
     }
 
-    /// Puts another in; the power is off.
-    pub fn put_medium(&self, drive: Drive) {
+    /// Puts it in again, where firmware tries it before the disk; the power is off.
+    pub fn put_medium_first(&self, drive: Drive) {
         let file = self.build.medium.clone();
-        *self.medium.borrow_mut() = file.map(|file| Medium { file, drive });
+        *self.medium.borrow_mut() = file.map(|file| Medium {
+            file,
+            drive,
+            first: true,
+        });
     }
 
     /// Waits for the login prompt and for the debug shell behind it, after power on or a restart.

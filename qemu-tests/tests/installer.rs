@@ -61,13 +61,33 @@ fn a_blade_is_installed_from_a_cd_by_the_answers_on_a_stick() {
     scenario(|scenario| {
         let appliance = blade(scenario, Drive::Cd)?;
         let site = Shape::default().site;
-        answer(&appliance, ANSWERS, site.as_deref())?;
+        // The disk may be erased: that is for what was on it before.
+        let answers = format!("{ANSWERS}erase = \"varde-disk\"\n");
+        answer(&appliance, &answers, site.as_deref())?;
         appliance.power_on()?;
         installs(&appliance)?;
         appliance.power_on()?;
         is_installed(&appliance, "varde-test")?;
         appliance.log_in(ADMIN)?;
-        appliance.dialogue(&[WaitFor("fra installasjonen")])
+        appliance.dialogue(&[WaitFor("fra installasjonen")])?;
+
+        // Medium and stick were left in, and the blade starts from the medium: what is there now is kept.
+        appliance.sh("echo data > /var/lib/varde/kept && sync")?;
+        appliance.cut_power()?;
+        appliance.put_medium_first(Drive::Cd);
+        appliance.power_on()?;
+        appliance.dialogue(&[
+            Within(INSTALLED.as_secs()),
+            WaitForRaw("er installert med disse svarene"),
+            WaitForRaw("Enter: installer herfra"),
+        ])?;
+        appliance.cut_power()?;
+        appliance.take_medium_out();
+        appliance.power_on()?;
+        appliance.wait_for_login()?;
+        let kept = appliance.sh("cat /var/lib/varde/kept")?;
+        assert_eq!(kept.trim(), "data");
+        Ok(())
     });
 }
 

@@ -110,6 +110,11 @@ impl Mounted {
         Self::new(device, name, "ro,nodev,nosuid,noexec")
     }
 
+    /// A journal that was not played back stays so.
+    pub fn untouched(device: &Path, name: &str) -> Result<Self> {
+        Self::new(device, name, "ro,noload,nodev,nosuid,noexec")
+    }
+
     pub fn write(device: &Path, name: &str) -> Result<Self> {
         Self::new(device, name, "nodev,nosuid,noexec")
     }

@@ -21,6 +21,8 @@ const KEPT: [&str; 4] = ["Type=", "Label=", "SizeMinBytes=", "SizeMaxBytes="];
 /// Where the first site waits for the first boot, on the data partition.
 const SITE: &str = "lib/varde/site/first.toml";
 const SITES_OWNER: &str = "varde-site";
+/// Which answers an installation was made by.
+const MADE_BY: &str = "lib/varde/installed-by";
 
 pub struct Plan<'a> {
     pub medium: &'a Medium,
@@ -29,6 +31,29 @@ pub struct Plan<'a> {
     /// Which version the medium is.
     pub version: &'a str,
     pub site: &'a str,
+    /// The answers that nobody watched being carried out; empty: somebody did.
+    pub answers: &'a str,
+}
+
+/// Whether a disk was installed by these very answers: then they are not carried out again, whatever they say of erasing.
+/// Nobody takes a medium out in time for ever. A disk that cannot be read is not such a one.
+pub fn made_by(listing: &Listing, disk: &Path, answers: &str) -> bool {
+    let device = listing.blockdevices.iter().find(|one| one.path == disk);
+    let Some(data) = device.and_then(|device| device.part("varde-data")) else {
+        return false;
+    };
+    let Ok(mounted) = Mounted::untouched(&data.path, "look") else {
+        return false;
+    };
+    let found = fs::read_to_string(mounted.path().join(MADE_BY));
+    found.is_ok_and(|found| found == mark(answers))
+}
+
+fn mark(answers: &str) -> String {
+    Sha256::digest(answers)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// How far it is.
@@ -106,6 +131,10 @@ impl Plan<'_> {
         let folder = site.parent().unwrap_or(mounted.path());
         fs::create_dir_all(folder).map_err(Error::io("make", folder))?;
         write_synced(&site, self.site.as_bytes())?;
+        if !self.answers.is_empty() {
+            let made_by = mounted.path().join(MADE_BY);
+            write_synced(&made_by, mark(self.answers).as_bytes())?;
+        }
         let owner = format!("{SITES_OWNER}:{SITES_OWNER}");
         tool::run("chown", &["--recursive", &owner, &folder.to_string_lossy()])?;
         tool::run("chmod", &["0600", &site.to_string_lossy()])?;

@@ -92,6 +92,8 @@ pub struct Machine {
 pub struct Medium {
     pub file: PathBuf,
     pub drive: Drive,
+    /// Firmware tries it before the disk.
+    pub first: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,9 +166,13 @@ impl Machine {
                 }
             },
         );
+        let (disk, medium) = match &self.medium {
+            Some(Medium { first: true, .. }) => (1, 0),
+            _ => (0, 1),
+        };
         line.add(
             "-device",
-            "virtio-blk-pci,drive=disk,serial=varde-disk,bootindex=0",
+            format!("virtio-blk-pci,drive=disk,serial=varde-disk,bootindex={disk}"),
         );
         if let Some(media) = &self.media {
             line.add(
@@ -185,7 +191,7 @@ impl Machine {
             );
             line.add("-device", "virtio-blk-pci,drive=stick,serial=stick");
         }
-        if let Some(Medium { file, drive }) = &self.medium {
+        if let Some(Medium { file, drive, .. }) = &self.medium {
             line.add(
                 "-drive",
                 with_path(
@@ -194,10 +200,13 @@ impl Machine {
                 ),
             );
             match drive {
-                Drive::Cd => line.add("-device", "ide-cd,drive=medium,bootindex=1"),
+                Drive::Cd => line.add("-device", format!("ide-cd,drive=medium,bootindex={medium}")),
                 Drive::UsbStick => {
                     line.add("-device", "qemu-xhci");
-                    line.add("-device", "usb-storage,drive=medium,serial=medium,bootindex=1");
+                    line.add(
+                        "-device",
+                        format!("usb-storage,drive=medium,serial=medium,bootindex={medium}"),
+                    );
                 }
             }
         }

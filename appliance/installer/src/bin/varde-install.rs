@@ -13,7 +13,7 @@ use varde_installer::dialogue::{self, Offer};
 use varde_installer::disks::{Disk, Listing};
 use varde_installer::medium::{self, Medium, Mounted};
 use varde_installer::terminal::Terminal;
-use varde_installer::write::{Plan, Progress};
+use varde_installer::write::{Plan, Progress, made_by};
 use varde_installer::{Error, Result, first, tool};
 use varde_site::Text;
 
@@ -131,6 +131,7 @@ impl Stick {
 
 /// What this machine is.
 struct Here {
+    listing: Listing,
     medium: Medium,
     disks: Vec<Disk>,
     facts: Facts,
@@ -144,6 +145,7 @@ impl Here {
         let made = made(&medium).unwrap_or(SystemTime::UNIX_EPOCH);
         Ok(Self {
             facts: Facts::here(&disks, made),
+            listing,
             medium,
             disks,
         })
@@ -172,6 +174,18 @@ fn unattended(answers: &Answers, stick: &Stick, version: &str, terminals: &mut [
         )));
     }
     let disk = answers.disk.choose(&here.disks)?;
+    let text = stick.answers.as_deref().unwrap_or_default();
+    if made_by(&here.listing, &disk.path, text) {
+        let name = &disk.name;
+        return Err(Error::Refused(Text::new(
+            format!(
+                "Disken {name} er installert med disse svarene før. Ta ut mediet og minnepinnen, og start maskinen på nytt"
+            ),
+            format!(
+                "The disk {name} has been installed by these answers before. Take medium and stick out, and restart the machine"
+            ),
+        )));
+    }
     let site = stick.site.as_deref().ok_or_else(|| {
         Error::Refused(Text::new(
             "Det er ingen site.toml på minnepinnen ved siden av install.toml",
@@ -192,6 +206,7 @@ fn unattended(answers: &Answers, stick: &Stick, version: &str, terminals: &mut [
         disk: &disk.path,
         version,
         site,
+        answers: stick.answers.as_deref().unwrap_or_default(),
     };
     carry_out(&plan, terminals)?;
     let after = match answers.after {
@@ -276,6 +291,7 @@ fn by_keys(terminal: &mut Terminal, stick: &Stick, version: &str) -> Result<()> 
         disk: &chosen.disk.path,
         version,
         site: &chosen.site,
+        answers: "",
     };
     carry_out(&plan, std::slice::from_mut(terminal))?;
     terminal.say(&Text::new("Ferdig.", "Done."))
