@@ -117,7 +117,7 @@ fn a_disk_with_data_is_refused_by_answers_and_taken_by_keys_when_part_of_its_nam
             WaitFor("IKKE TOM: ext4 journal"),
             WaitFor("Nummeret på disken [1]"),
             Send("<enter>"),
-            WaitFor("Stedets navn"),
+            WaitFor("Anleggets navn"),
             Send("Skien by<enter>"),
             WaitForRaw("linje"),
             Send("skien<enter>"),

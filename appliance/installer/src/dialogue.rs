@@ -38,7 +38,7 @@ pub fn talk(terminal: &mut Terminal, offer: &Offer<'_>) -> Result<Chosen> {
         Some(site) => {
             first::check(site)?;
             terminal.say(&Text::new(
-                "Stedet: site.toml fra minnepinnen.",
+                "Anlegget: site.toml fra minnepinnen.",
                 "The site: site.toml of the stick.",
             ))?;
             site.to_owned()
@@ -149,7 +149,7 @@ fn site(terminal: &mut Terminal, cards: &[Card]) -> Result<String> {
     until_right(
         terminal,
         &Text::new(
-            "Stedets navn (a-z, 0-9, bindestrek)",
+            "Anleggets navn (a-z, 0-9, bindestrek)",
             "Name of the site (a-z, 0-9, hyphen)",
         ),
         "",

@@ -80,7 +80,7 @@ impl Plan<'_> {
         let size = size_of(&self.medium.verity)?;
         copy(&self.medium.verity, &parts.verity, size, tell)?;
 
-        tell(&Progress::Step(&step("Data og sted", "Data and site")));
+        tell(&Progress::Step(&step("Data og anlegg", "Data and site")));
         self.data(&parts)?;
         tell(&Progress::Step(&step("Oppstart", "Boot loader")));
         self.boot(&parts)

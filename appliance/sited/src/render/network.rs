@@ -1,8 +1,7 @@
 //! One bridge a zone, and what it stands on, for systemd-networkd.
 
-use std::fmt::Write;
-
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use varde_site::{Bond, BondMode, Site, Vm, Zone, ZoneAddress, mac, mac_text};
 
