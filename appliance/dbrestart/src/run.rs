@@ -40,6 +40,8 @@ pub struct Run {
     plan: Plan,
     step: Step,
     started: u64,
+    /// The preflight was answered, and found nothing against a run.
+    fit: bool,
     checkpoints: u8,
     checkpointed: u64,
     rest: u64,
@@ -65,8 +67,9 @@ pub struct Run {
 impl Run {
     pub fn begin(plan: Plan, now: u64) -> (Self, Command) {
         let mut run = Self::new(plan, now);
-        (run.step, run.answers) = (Step::Preflight, true);
-        (run, Command::Preflight)
+        run.answers = true;
+        let command = run.preflight();
+        (run, command)
     }
 
     /// Takes up a run whose controller died at `step`, holding clients since `held_since`. `None` where that step left
@@ -109,6 +112,7 @@ impl Run {
             plan,
             step: Step::Preflight,
             started: now,
+            fit: false,
             checkpoints: 0,
             checkpointed: now,
             rest: FIRST_REST,
@@ -146,8 +150,9 @@ impl Run {
     /// What to do, now that the last command came to this.
     pub fn on(&mut self, event: Event, now: u64) -> Command {
         match self.step {
-            Step::Preflight => self.after_preflight(event),
+            Step::Preflight => self.after_preflight(event, now),
             Step::Checkpoint => self.after_checkpoint(event, now),
+            Step::Wait if !self.fit => self.preflight(),
             Step::Wait | Step::Cut => self.look(),
             Step::Look => self.after_look(event, now),
             Step::Pause => self.after_pause(event, now),
@@ -184,12 +189,14 @@ impl Run {
         }
     }
 
-    fn after_preflight(&mut self, event: Event) -> Command {
+    fn after_preflight(&mut self, event: Event, now: u64) -> Command {
         match event {
-            Event::Failed(why) | Event::Late(why) => return self.finish(Outcome::Refused { why }),
+            Event::Failed(why) => return self.finish(Outcome::Refused { why }),
+            Event::Late(why) => return self.again_later(why, now),
             Event::Reasons(reasons) => self.account.reasons = reasons,
             _ => {}
         }
+        self.fit = true;
         if self.plan.only_with_reason && self.account.reasons.is_empty() {
             return self.finish(Outcome::NotNeeded);
         }
@@ -229,16 +236,7 @@ impl Run {
     fn after_look(&mut self, event: Event, now: u64) -> Command {
         let uses = match event {
             Event::InUse(uses) => uses,
-            Event::Failed(why) | Event::Late(why) => {
-                self.note(why.clone());
-                if self.gives_up(now) {
-                    return self.finish(Outcome::PutOff {
-                        why,
-                        uses: Vec::new(),
-                    });
-                }
-                return self.wait(self.rest);
-            }
+            Event::Failed(why) | Event::Late(why) => return self.again_later(why, now),
             _ => Vec::new(),
         };
         let waited = now.saturating_sub(self.started);
@@ -268,6 +266,21 @@ impl Run {
         self.step = Step::Pause;
         self.held_since = Some(now);
         Command::Pause { within }
+    }
+
+    /// Nobody is held, and nothing is known: it is asked once more, as long as there is time.
+    fn again_later(&mut self, why: Text, now: u64) -> Command {
+        self.note(why.clone());
+        if self.cancelled {
+            return self.finish(Outcome::Cancelled);
+        }
+        if self.gives_up(now) {
+            return self.finish(Outcome::PutOff {
+                why,
+                uses: Vec::new(),
+            });
+        }
+        self.wait(self.rest)
     }
 
     fn after_pause(&mut self, event: Event, now: u64) -> Command {
@@ -483,6 +496,14 @@ impl Run {
         };
         let left = (since + self.plan.held_most).saturating_sub(now);
         (left > 0).then_some(left.min(most))
+    }
+
+    fn preflight(&mut self) -> Command {
+        if self.cancelled {
+            return self.finish(Outcome::Cancelled);
+        }
+        self.step = Step::Preflight;
+        Command::Preflight
     }
 
     fn checkpoint(&mut self) -> Command {

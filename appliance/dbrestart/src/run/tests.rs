@@ -102,6 +102,34 @@ fn a_run_goes_through_the_procedure_in_order() {
 }
 
 #[test]
+fn a_preflight_without_an_answer_is_asked_again_until_the_run_gives_up() {
+    let (steps, outcome, run) = begun(plan(), vec![Event::Late(oops()), Event::Done, Event::Done]);
+    assert_eq!(steps, [S::Preflight, S::Wait, S::Preflight, S::Checkpoint]);
+    assert_eq!((outcome, run.account.trouble), (None, vec![oops()]));
+
+    let (mut run, _) = Run::begin(plan(), 0);
+    let command = run.on(Event::Late(oops()), 60_000);
+    assert!(
+        matches!(command, Command::Finish(Outcome::PutOff { .. })),
+        "{command:?}"
+    );
+}
+
+#[test]
+fn a_run_that_is_called_off_while_nobody_answers_ends() {
+    let (mut run, _) = Run::begin(plan(), 0);
+    run.on(Event::Late(oops()), 10);
+    run.cancel();
+    assert_eq!(run.on(Event::Done, 20), Command::Finish(Outcome::Cancelled));
+}
+
+#[test]
+fn a_preflight_that_finds_why_not_is_not_asked_again() {
+    let (_, outcome, _) = begun(plan(), vec![Event::Failed(oops())]);
+    assert_eq!(outcome, Some(Outcome::Refused { why: oops() }));
+}
+
+#[test]
 fn a_busy_database_is_left_alone_until_it_is_quiet() {
     let mut events = to_pause();
     events.splice(3..3, [busy(), Event::Done, busy(), Event::Done]);
