@@ -51,6 +51,8 @@ pub enum Error {
     },
     #[error("the appliance's QEMU is gone ({status}); it said:\n{said}")]
     Gone { status: String, said: String },
+    #[error("the appliance's processor fell over, which is the emulator's doing:\n{registers}")]
+    Fault { registers: String },
     #[error("{what} did not come within {bound:?}; last seen: {last}")]
     Bound {
         what: String,

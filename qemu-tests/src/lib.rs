@@ -14,6 +14,7 @@ pub mod cut;
 mod dialogue;
 mod error;
 mod evidence;
+mod fault;
 mod golden;
 pub mod keys;
 mod line;

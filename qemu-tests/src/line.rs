@@ -92,6 +92,11 @@ impl Line {
         Ok(Self { shared, out, stream })
     }
 
+    /// Another hold on the connection, to close it by.
+    pub fn end(&self) -> Result<UnixStream> {
+        self.stream.try_clone().doing("share the serial line's socket")
+    }
+
     /// From now on the line carries what a real one of this speed does, in each direction; 0 lifts the limit.
     pub fn set_baud(&self, baud: u32) {
         self.shared.baud.store(baud, Ordering::Relaxed);

@@ -12,6 +12,7 @@ use varde_machine::{Machine, Serial};
 
 use crate::dialogue::patient;
 use crate::error::{Context, Error, Result};
+use crate::fault::Faults;
 use crate::line::Line;
 use crate::outside::{CABLE, Outside};
 use crate::qmp::Qmp;
@@ -28,6 +29,7 @@ const QUIT: Duration = Duration::from_secs(30);
 pub struct Process {
     child: RefCell<Child>,
     stderr: PathBuf,
+    faults: Faults,
     pub qmp: RefCell<Qmp>,
     pub line: Line,
     pub shell: Shell,
@@ -52,6 +54,8 @@ impl Process {
         machine.debug_serial = Some(socket("debug"));
         machine.qmp = Some(socket("qmp"));
         machine.extra.push("-S".into());
+        let faults = Faults::new(logs.join(format!("{label}-resets.log")));
+        machine.extra.extend(faults.arguments());
         machine.extra.extend(extra.iter().map(OsString::from));
         let stderr = logs.join(format!("{label}-qemu.log"));
         let log = std::fs::File::create(&stderr).on("create", &stderr)?;
@@ -84,6 +88,7 @@ impl Process {
             Ok((qmp, line, debug)) => Ok(Self {
                 child: RefCell::new(child),
                 stderr,
+                faults: faults.watch([line.end()?, debug.end()?]),
                 qmp: RefCell::new(qmp),
                 line,
                 shell: Shell::new(debug),
@@ -142,8 +147,17 @@ impl Process {
         }
     }
 
-    /// What was said, or, if that is a failure and QEMU has ended, how it ended and its last words.
+    /// How the emulated processor fell over, if it did.
+    pub fn fault(&self) -> Option<String> {
+        self.faults.seen()
+    }
+
+    /// What was said, or, if that is a failure and the machine is to blame, how that ended: QEMU with its last words, or a
+    /// processor that fell over.
     pub fn or_why_it_ended<T>(&self, said: Result<T>) -> Result<T> {
+        if let (Err(_), Some(registers)) = (&said, self.fault()) {
+            return Err(Error::Fault { registers });
+        }
         said.or_else(
             |error| match self.child.borrow_mut().try_wait().doing("look after QEMU")? {
                 None => Err(error),

@@ -143,16 +143,34 @@ impl Qmp {
 
     /// How many writes the disk of this device has had since QEMU started.
     pub fn writes(&mut self, device: &str) -> Result<u64> {
+        self.disk_count(device, "wr_operations")
+    }
+
+    /// How many bytes have been read from the disk of this device since QEMU started.
+    pub fn bytes_read(&mut self, device: &str) -> Result<u64> {
+        self.disk_count(device, "rd_bytes")
+    }
+
+    fn disk_count(&mut self, device: &str, count: &str) -> Result<u64> {
         let stats = self.execute("query-blockstats", &json!({}))?;
         let of_device = stats
             .as_array()
             .and_then(|all| all.iter().find(|one| one["device"] == device));
         of_device
-            .and_then(|one| one["stats"]["wr_operations"].as_u64())
+            .and_then(|one| one["stats"][count].as_u64())
             .ok_or_else(|| Error::Qmp {
                 command: "query-blockstats".to_owned(),
                 why: format!("says nothing of {device}: {stats}"),
             })
+    }
+
+    /// Lets the disk of this device pass so many bytes a second, so that 1 is a disk that has stopped answering; 0 lifts
+    /// the limit.
+    pub fn throttle(&mut self, device: &str, bytes: u64) -> Result<()> {
+        let limits = json!({
+            "device": device, "bps": bytes, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0,
+        });
+        self.execute("block_set_io_throttle", &limits).map(drop)
     }
 
     /// The next message; `None` when the bound is over.

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use varde_machine::Drive;
 
 use crate::appliance::{Appliance, Writes};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::outside::Outside;
 use crate::shape::{Build, Shape};
 
@@ -71,6 +71,15 @@ impl Scenario {
         println!("measured: {text}");
     }
 
+    /// How the processor of one of its machines fell over, if that is why it failed.
+    fn fault(&self, outcome: &std::thread::Result<Result<()>>) -> Option<String> {
+        if let Ok(Err(Error::Fault { registers })) = outcome {
+            return Some(registers.clone());
+        }
+        let appliances = self.appliances.borrow();
+        appliances.iter().find_map(|one| one.process().ok()?.fault())
+    }
+
     fn add(&self, make: impl FnOnce(String) -> Result<Appliance>) -> Result<Rc<Appliance>> {
         let mut appliances = self.appliances.borrow_mut();
         let label = format!("appliance{}", appliances.len() + 1);
@@ -80,31 +89,42 @@ impl Scenario {
     }
 }
 
+/// How often a scenario is begun whose emulated machine falls over: see [`crate::fault`].
+const TRIES: u32 = 3;
+
 /// Runs a scenario. If it fails, screen, serial log and journal of each of its appliances are kept under
 /// `target/varde/test/` and the folder is named; if not, nothing is left.
-pub fn scenario(body: impl FnOnce(&Scenario) -> Result<()>) {
+pub fn scenario(body: impl Fn(&Scenario) -> Result<()>) {
     let name = std::thread::current()
         .name()
         .unwrap_or("scenario")
         .replace("::", ".");
     let logs = evidence_dir().join(&name);
-    let scenario = begin(&logs).unwrap_or_else(|error| panic!("{error}"));
-    let outcome = catch_unwind(AssertUnwindSafe(|| body(&scenario)));
-    if let Ok(Ok(())) = &outcome {
-        drop(scenario);
-        if let Err(error) = std::fs::remove_dir_all(&logs) {
-            eprintln!("cannot clear {}: {error}", logs.display());
+    for tries_left in (0..TRIES).rev() {
+        let scenario = begin(&logs).unwrap_or_else(|error| panic!("{error}"));
+        let outcome = catch_unwind(AssertUnwindSafe(|| body(&scenario)));
+        if let Ok(Ok(())) = &outcome {
+            drop(scenario);
+            if let Err(error) = std::fs::remove_dir_all(&logs) {
+                eprintln!("cannot clear {}: {error}", logs.display());
+            }
+            return;
         }
-        return;
-    }
-    for appliance in scenario.appliances.borrow().iter() {
-        appliance.keep_evidence();
-    }
-    eprintln!("screen, serial log and journal are in {}", logs.display());
-    match outcome {
-        Ok(Err(error)) => panic!("{error}"),
-        Err(panic) => resume_unwind(panic),
-        Ok(Ok(())) => {}
+        if let (Some(registers), true) = (scenario.fault(&outcome), tries_left > 0) {
+            scenario.report(&format!(
+                "begun again, because the emulated processor fell over: {registers}"
+            ));
+            continue;
+        }
+        for appliance in scenario.appliances.borrow().iter() {
+            appliance.keep_evidence();
+        }
+        eprintln!("screen, serial log and journal are in {}", logs.display());
+        match outcome {
+            Ok(Err(error)) => panic!("{error}"),
+            Err(panic) => resume_unwind(panic),
+            Ok(Ok(())) => {}
+        }
     }
 }
 

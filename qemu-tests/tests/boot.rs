@@ -1,9 +1,10 @@
 //! Power on, first boot, restart: the appliance as a machine.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use serde_json::json;
 use varde_qemu_tests::Step::{WaitForMatch, Within};
-use varde_qemu_tests::{OPERATOR, Shape, scenario};
+use varde_qemu_tests::{Appliance, OPERATOR, Result, Shape, scenario};
 
 #[test]
 fn two_machines_of_one_image_are_two_and_each_stays_itself_over_a_kernel_panic() {
@@ -39,5 +40,39 @@ fn two_machines_of_one_image_are_two_and_each_stays_itself_over_a_kernel_panic()
         );
         appliance.log_in(OPERATOR)?;
         appliance.dialogue(&[Within(60), WaitForMatch("Oversikt")])
+    });
+}
+
+/// The kernel image, which firmware reads; after it come the root's partitions.
+fn kernel_size(appliance: &Appliance) -> Result<u64> {
+    let size = appliance.sh("systemctl start boot.mount && stat -c %s /boot/EFI/Linux/*.efi")?;
+    Ok(size.trim().parse().expect("stat prints a number"))
+}
+
+#[test]
+fn a_machine_that_hangs_before_its_root_is_entered_is_started_again_by_its_watchdog() {
+    scenario(|scenario| {
+        let appliance = scenario.appliance()?;
+        let kernel = kernel_size(&appliance)?;
+        let process = appliance.process()?;
+        let mut qmp = process.qmp.borrow_mut();
+        let before = qmp.bytes_read("disk")?;
+        qmp.execute("system_reset", &json!({}))?;
+        qmp.event("RESET", Duration::from_secs(30))?;
+        // Firmware has read the kernel image, and nothing more is read while the kernel unpacks itself, which takes
+        // seconds: now the disk stops answering.
+        let end = Instant::now() + Duration::from_mins(3);
+        let (mut read, mut since) = (before, Instant::now());
+        while read < before + kernel || since.elapsed() < Duration::from_secs(1) {
+            assert!(Instant::now() < end, "firmware has not read the kernel image");
+            let now = qmp.bytes_read("disk")?;
+            if now != read {
+                (read, since) = (now, Instant::now());
+            }
+        }
+        qmp.throttle("disk", 1)?;
+        qmp.event("WATCHDOG", Duration::from_mins(5))?;
+        // What comes after a reset is the same as after a kernel's panic, above.
+        qmp.event("RESET", Duration::from_mins(1)).map(drop)
     });
 }
