@@ -7,18 +7,10 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::cell::Cell;
-use std::io::{self, Write};
-use std::rc::Rc;
-
-use ratatui::backend::CrosstermBackend;
-use ratatui::layout::Rect;
-use ratatui::{Terminal, TerminalOptions, Viewport};
 use support::Console;
+use support::peer::Peer;
 use varde_bus::Language;
-use varde_console::draw::draw;
 use varde_console::event::Event;
-use varde_console::state::State;
 
 /// A tour of what operators do: look, move about, open, read, filter, write a reason, think better of it.
 const TOUR: &str = "<tab><down><down><down><up><enter><esc><up>flangsom disk<esc>s<down><up><esc>\
@@ -29,48 +21,6 @@ const TOUR: &str = "<tab><down><down><down><up><enter><esc><up>flangsom disk<esc
 fn median(mut numbers: Vec<usize>) -> usize {
     numbers.sort_unstable();
     numbers.get(numbers.len() / 2).copied().unwrap_or(0)
-}
-
-/// Counts what is written to it.
-#[derive(Clone, Default)]
-struct Counter(Rc<Cell<usize>>);
-
-impl Write for Counter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.set(self.0.get() + bytes.len());
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The same frames through the backend that ratatui comes with.
-struct Peer {
-    terminal: Terminal<CrosstermBackend<Counter>>,
-    counter: Counter,
-}
-
-impl Peer {
-    fn new() -> Self {
-        let counter = Counter::default();
-        let viewport = Viewport::Fixed(Rect::new(0, 0, 80, 24));
-        let terminal = Terminal::with_options(
-            CrosstermBackend::new(counter.clone()),
-            TerminalOptions { viewport },
-        )
-        .expect("a counter takes everything");
-        Self { terminal, counter }
-    }
-
-    fn paint(&mut self, state: &State) -> usize {
-        self.counter.0.set(0);
-        self.terminal
-            .draw(|frame| draw(state, frame))
-            .expect("a counter takes everything");
-        self.counter.0.get()
-    }
 }
 
 fn main() {

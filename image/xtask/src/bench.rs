@@ -5,6 +5,7 @@ mod console;
 mod db_restart;
 mod idle;
 mod image;
+mod operator;
 mod portal;
 mod table;
 mod vm;
@@ -33,6 +34,8 @@ enum Name {
     Idle,
     /// Size of an update and of the running system, beside what others publish
     Image,
+    /// An operator's ten most usual tasks on the console: keys, bytes, seconds at 9600 baud
+    Operator,
     /// The portal: what a screen costs beside websockify, memory of sessions at rest, log-ins
     Portal,
     /// A thousand machines: the list from cache, the list verified, a crash seen
@@ -48,6 +51,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
         Name::DbRestart => db_restart::bench(),
         Name::Idle => idle::bench(),
         Name::Image => image::bench(),
+        Name::Operator => operator::bench(),
         Name::Portal => portal::bench(),
         Name::VmList => vm::list(),
         Name::VmStart => vm::start(),

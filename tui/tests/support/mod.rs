@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "each test uses its own part of this")]
 
 pub mod fixtures;
+pub mod peer;
+pub mod tasks;
 pub mod telephony;
 
 use std::collections::VecDeque;
