@@ -47,4 +47,4 @@ pub use telephony::{
 };
 pub use text::Text;
 pub use tunnel::{Tunnel, TunnelKey, TunnelSite};
-pub use update::Update;
+pub use update::{Update, UpdateSource};

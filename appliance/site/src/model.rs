@@ -49,6 +49,8 @@ pub struct SiteInfo {
     pub quiet_hours: QuietHours,
     /// Time servers, best first. None: those that a DHCP server outside names.
     pub ntp: Vec<IpAddr>,
+    /// Name servers, best first, for what is declared by name: the source of updates.
+    pub dns: Vec<IpAddr>,
 }
 
 /// `quiet_hours = "01:00-05:00"`, in the site's time zone; minutes since midnight. The end does not belong to it, and may

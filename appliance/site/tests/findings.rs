@@ -185,6 +185,48 @@ fn sizes_and_times() {
             "6:45 The time server 10.0.0.1 is there twice | Remove one of them",
         ],
     );
+    change(
+        "title = \"Nordsjø\"",
+        "title = \"Nordsjø\"\ndns = [\"ns.uio.no\"]",
+        &[
+            "6:8 \"ns.uio.no\" is no IP address; Varde looks up no names | Write for instance dns = [\"192.0.2.53\"]",
+        ],
+    );
+    change(
+        "title = \"Nordsjø\"",
+        "title = \"Nordsjø\"\ndns = [\"10.0.0.1\", \"10.0.0.2\", \"10.0.0.3\", \"10.0.0.4\"]",
+        &["6:7 4 name servers are too many: only the first three are asked | Keep the best three"],
+    );
+    let update = "\n[update]\nkeys = [\"RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\"]\n";
+    for (key, why) in [
+        (
+            "source = \"http://updates.example.no/varde\"",
+            "begins with https://",
+        ),
+        (
+            "source = \"https://kari:x@updates.example.no/varde\"",
+            "no user, no password",
+        ),
+        (
+            "source = \"https://updates.example.no/varde?a=b\"",
+            "letters, digits",
+        ),
+        (
+            "source = \"https://updates.example.no/varde\"",
+            "[update] lacks \"ca\"",
+        ),
+        (
+            "ca = \"-----BEGIN CERTIFICATE-----\\n-----END CERTIFICATE-----\"",
+            "[update] lacks \"source\"",
+        ),
+        (
+            "ca = \"PEM\"\nsource = \"https://updates.example.no/varde\"",
+            "no certificate",
+        ),
+    ] {
+        let text = shown(&findings(&format!("{GOOD}{update}{key}\n"))).join("; ");
+        assert!(text.contains(why), "{key}: {text}");
+    }
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn write(site: &Site) -> String {
     let language = if info.language == Language::Nb { "nb" } else { "en" };
     writeln!(
         text,
-        "name = {}\ntitle = {}\ncounties = {}\nlanguage = \"{language}\"\ntimezone = {}\ndowntime_cost = {}\nidle_lock = \"{} s\"\nquiet_hours = \"{:02}:{:02}-{:02}:{:02}\"\nntp = {}",
+        "name = {}\ntitle = {}\ncounties = {}\nlanguage = \"{language}\"\ntimezone = {}\ndowntime_cost = {}\nidle_lock = \"{} s\"\nquiet_hours = \"{:02}:{:02}-{:02}:{:02}\"\nntp = {}\ndns = {}",
         quoted(&info.name),
         quoted(&info.title),
         list(&info.counties),
@@ -42,7 +42,8 @@ fn write(site: &Site) -> String {
         info.quiet_hours.from % 60,
         info.quiet_hours.to / 60,
         info.quiet_hours.to % 60,
-        list(&info.ntp.iter().map(ToString::to_string).collect::<Vec<_>>())
+        list(&info.ntp.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        list(&info.dns.iter().map(ToString::to_string).collect::<Vec<_>>())
     )
     .unwrap();
     for account in &site.accounts {
@@ -270,6 +271,7 @@ prop_compose! {
         idle_lock in 30u64..=86_400,
         (from, to) in (0u16..1440, 0u16..1440).prop_filter("not at once", |(from, to)| from != to),
         ntp in proptest::collection::btree_set(time_server(), 0..4),
+        dns in proptest::collection::btree_set(time_server(), 0..4),
         admin in title(),
         operator in proptest::option::of(title()),
         (zones, vms) in (zone(1), zone(2)).prop_flat_map(|(a, b)| {
@@ -287,6 +289,7 @@ prop_compose! {
                 quiet_hours: QuietHours { from, to },
                 counties: counties.into_iter().collect(),
                 ntp: ntp.into_iter().collect(),
+                dns: dns.into_iter().collect(),
                 language: if english { Language::En } else { Language::Nb },
                 timezone: timezone.to_owned(),
             },

@@ -18,10 +18,13 @@ pub(super) const KEYS: &[Key] = &[
     key("idle_lock", "\"10 min\""),
     key("quiet_hours", "\"01:00-05:00\""),
     key("ntp", "[\"192.0.2.123\"]"),
+    key("dns", "[\"192.0.2.53\"]"),
 ];
 
 const DOWNTIME_COST: u64 = 50_000;
 const IDLE_LOCK: u64 = 600;
+/// The resolver reads no more of resolv.conf(5).
+const NAME_SERVERS: usize = 3;
 
 pub(super) fn read(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Option<SiteInfo> {
     for key in ["name", "title", "counties"] {
@@ -37,7 +40,8 @@ pub(super) fn read(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Option<Sit
         quantity::time(text, &(30..=24 * 3600))
     });
     let quiet_hours = table.parsed(reader, "quiet_hours", quiet_hours);
-    let ntp = time_servers(reader, table);
+    let ntp = servers(reader, table, "ntp", ("Tidstjeneren", "time server"));
+    let dns = name_servers(reader, table);
     Some(SiteInfo {
         name: name?.value,
         title: title?.value,
@@ -48,6 +52,7 @@ pub(super) fn read(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Option<Sit
         idle_lock: idle_lock.map_or(IDLE_LOCK, |at| at.value),
         quiet_hours: quiet_hours.map_or_else(QuietHours::default, |at| at.value),
         ntp,
+        dns,
     })
 }
 
@@ -122,13 +127,35 @@ fn counties(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Vec<String> {
     counties
 }
 
-fn time_servers(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Vec<IpAddr> {
+fn name_servers(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Vec<IpAddr> {
+    let servers = servers(reader, table, "dns", ("Navnetjeneren", "name server"));
+    if servers.len() > NAME_SERVERS {
+        let at = table.get("dns").map_or(0, |value| value.span().start);
+        let wrong = Wrong::new(
+            format!(
+                "{} navnetjenere er for mange: bare de tre første spørres",
+                servers.len()
+            ),
+            format!(
+                "{} name servers are too many: only the first three are asked",
+                servers.len()
+            ),
+        )
+        .remedy("Behold de tre beste", "Keep the best three");
+        table.wrong(reader, "dns", at, wrong);
+    }
+    servers
+}
+
+/// Addresses of servers; `called` in both languages.
+fn servers(reader: &mut Reader<'_>, table: &Table<'_, '_>, key: &str, called: (&str, &str)) -> Vec<IpAddr> {
+    let (nb, en) = called;
     let mut servers: Vec<IpAddr> = Vec::new();
-    for item in table.texts(reader, "ntp") {
+    for item in table.texts(reader, key) {
         let wrong = match item.value.parse::<IpAddr>() {
             Ok(server) if servers.contains(&server) => Wrong::new(
-                format!("Tidstjeneren {server} står to ganger"),
-                format!("The time server {server} is there twice"),
+                format!("{nb} {server} står to ganger"),
+                format!("The {en} {server} is there twice"),
             )
             .remedy("Ta bort den ene", "Remove one of them"),
             Ok(server) if server.is_unspecified() || server.is_multicast() => Wrong::new(
@@ -150,7 +177,7 @@ fn time_servers(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Vec<IpAddr> {
                 ),
             ),
         };
-        table.wrong(reader, "ntp", item.at, wrong);
+        table.wrong(reader, key, item.at, wrong);
     }
     servers
 }

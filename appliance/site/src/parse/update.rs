@@ -3,7 +3,7 @@
 use super::quantity;
 use super::reader::{At, Key, Reader, Table, Wrong, key};
 use super::words::clip;
-use crate::{Text, Update};
+use crate::{Text, Update, UpdateSource};
 
 pub(super) const KEYS: &[Key] = &[
     key(
@@ -11,9 +11,16 @@ pub(super) const KEYS: &[Key] = &[
         "[\"RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\"]",
     ),
     key("settle", "\"10 min\""),
+    key("source", "\"https://updates.example.no/varde\""),
+    key(
+        "ca",
+        "'''-----BEGIN CERTIFICATE----- … -----END CERTIFICATE-----'''",
+    ),
 ];
 
 const SETTLE: u64 = 600;
+/// Bytes: some certificates, not a whole list of the public ones.
+const AUTHORITIES: usize = 64 << 10;
 
 /// `None`: no such table, or none that could be read.
 pub(super) fn read(reader: &mut Reader<'_>, root: &Table<'_, '_>) -> Option<Update> {
@@ -42,6 +49,48 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Table<'_, '_>) -> Option<Upda
     Some(Update {
         keys: keys.into_iter().map(|key| key.value.to_owned()).collect(),
         settle: settle.map_or(SETTLE, |at| at.value),
+        source: source(reader, &table),
+    })
+}
+
+fn source(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Option<UpdateSource> {
+    let place = table.parsed(reader, "source", |url| {
+        UpdateSource::place(url).ok_or_else(|| {
+            Wrong::new(
+                format!(
+                    "«{}» er ingen kilde: den begynner med https://, så tjenerens navn og en mappe av bokstaver, sifre og - _ . ~; ingen bruker og intet passord",
+                    clip(url)
+                ),
+                format!(
+                    "\"{}\" is no source: it begins with https://, then the server's name and a folder of letters, digits and - _ . ~; no user, no password",
+                    clip(url)
+                ),
+            )
+        })
+    });
+    let ca = table.parsed(reader, "ca", |text| {
+        let begin = text.matches("-----BEGIN CERTIFICATE-----").count();
+        let end = text.matches("-----END CERTIFICATE-----").count();
+        if begin == 0 || begin != end || text.len() > AUTHORITIES {
+            return Err(Wrong::new(
+                "Det er intet sertifikat i PEM her, eller mer enn 64 KiB",
+                "There is no certificate in PEM here, or more than 64 KiB",
+            ));
+        }
+        Ok(text.to_owned())
+    });
+    if place.is_some() && table.get("ca").is_none() {
+        table.require(reader, "ca");
+    }
+    if place.is_none() && ca.is_some() && table.get("source").is_none() {
+        table.require(reader, "source");
+    }
+    let (host, port, folder) = place?.value;
+    Some(UpdateSource {
+        host,
+        port,
+        folder,
+        ca: ca?.value,
     })
 }
 

@@ -16,6 +16,17 @@ pub(super) fn render(site: &Site, notice: Notice<'_>, tree: &mut Tree) {
     );
     file(tree, "/etc/issue", issue(site, notice));
     file(tree, "/etc/vconsole.conf", keyboard(site.site.language));
+    let servers = site
+        .site
+        .dns
+        .iter()
+        .map(|server| format!("nameserver {server}\n"));
+    // Whole also without any: the resolver would else ask the appliance itself, and wait for it.
+    file(
+        tree,
+        "/etc/resolv.conf",
+        format!("options timeout:3 attempts:2\n{}", servers.collect::<String>()),
+    );
     if !site.site.ntp.is_empty() {
         let servers: Vec<String> = site.site.ntp.iter().map(ToString::to_string).collect();
         file(
