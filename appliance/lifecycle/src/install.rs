@@ -12,7 +12,7 @@ use crate::esp::Esp;
 use crate::health::Health;
 use crate::ledger::{Folder, LEDGER, Ledger, Pending, sync_folder};
 use crate::release::{self, Release};
-use crate::{Error, Result, Version};
+use crate::{Error, Result, Version, plain};
 
 /// What the boot loader tries a new version for.
 const TRIES: u32 = 3;
@@ -140,7 +140,7 @@ fn stage(place: &Place, release: &Release, from: &Path) -> Result<()> {
 }
 
 fn copy(from: &Path, to: &Path, listed: &release::File) -> Result<()> {
-    let mut source = File::open(from).map_err(Error::io("open", from))?;
+    let mut source = plain::open(from).map_err(Error::io("open", from))?;
     let mut target = File::create(to).map_err(Error::io("make", to))?;
     let mut hash = Sha256::new();
     let mut size = 0;

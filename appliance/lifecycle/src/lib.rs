@@ -19,9 +19,11 @@ pub mod excerpt;
 pub mod health;
 pub mod install;
 pub mod ledger;
+pub mod plain;
 pub mod release;
 pub mod service;
 pub mod settle;
+pub mod source;
 pub mod stick;
 pub mod version;
 

@@ -1,19 +1,18 @@
 //! What a release is: its list of files, signed.
 
-use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
 use minisign_verify::{PublicKey, Signature};
 use serde::Deserialize;
 
-use crate::{Error, Result, Version};
+use crate::{Error, Result, Version, plain};
 
 pub const LIST: &str = "release.toml";
 pub const SIGNATURE: &str = "release.toml.minisig";
 
 /// Bytes of a list or a signature: those of a release are below one thousand.
-const LONGEST: u64 = 16 << 10;
+pub(crate) const LONGEST: u64 = 16 << 10;
 /// Bytes of a slot's partition, and of the largest kernel image that makes sense.
 const LARGEST: u64 = 4 << 30;
 
@@ -148,7 +147,7 @@ fn is_uuid(text: &str) -> bool {
 
 fn small(path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let file = match fs::File::open(path) {
+    let file = match plain::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -47,7 +47,7 @@ impl UpdateSource {
                     .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         };
         let folder = folder.strip_suffix('/').unwrap_or(folder);
-        let part = |part: &str| {
+        let step = |part: &str| {
             !part.is_empty()
                 && !matches!(part, "." | "..")
                 && part
@@ -57,7 +57,7 @@ impl UpdateSource {
         let sound = url.len() <= 512
             && host.len() <= 253
             && host.split('.').all(label)
-            && folder.split('/').skip(1).all(part);
+            && folder.split('/').skip(1).all(step);
         sound.then(|| (host.to_ascii_lowercase(), port, folder.to_owned()))
     }
 }
