@@ -14,6 +14,8 @@ use crate::words::both;
 #[serde(rename_all = "snake_case")]
 pub enum Choice {
     Status,
+    Fetch,
+    InstallFetched,
     Install,
     InstallEvenSo,
     TakeBack,
@@ -38,6 +40,15 @@ pub fn answered(state: &mut State, status: UpdateStatus) {
             Choice::InstallEvenSo,
         ));
     }
+    if whole(&status) {
+        items.push((
+            both(|words| words.update_install_fetched(&status.fetched)),
+            Choice::InstallFetched,
+        ));
+    }
+    if !status.source.is_empty() && status.doing.is_empty() {
+        items.push((both(|words| words.update_fetch().to_owned()), Choice::Fetch));
+    }
     if !status.pending.is_empty() {
         items.push((
             both(|words| words.update_cancel(&status.pending)),
@@ -55,6 +66,11 @@ pub fn answered(state: &mut State, status: UpdateStatus) {
     state.dialogs.push(Dialog::Pick(Pick::new(title, items, 0)));
 }
 
+/// A version was fetched that is another than the one that runs.
+fn whole(status: &UpdateStatus) -> bool {
+    status.declared && status.fetched_when != 0 && status.fetched != status.version
+}
+
 pub fn chosen(state: &mut State, choice: Choice) -> Vec<Effect> {
     let Some(status) = state.data.update.value.clone() else {
         return Vec::new();
@@ -68,17 +84,37 @@ pub fn chosen(state: &mut State, choice: Choice) -> Vec<Effect> {
             }
             return vec![Effect::Perform(Action::MarkUpdateRead { why })];
         }
-        Choice::Install | Choice::InstallEvenSo => {
+        Choice::Fetch => {
+            let confirm = Confirm::new(
+                both(|words| words.update_fetch_title().to_owned()),
+                vec![both(|words| words.update_fetch_body(&status.source))],
+                both(|words| words.answer_no().to_owned()),
+                both(|words| words.update_fetch_yes().to_owned()),
+                Intent::Act(Action::FetchUpdate { why }),
+                Why::Must,
+            );
+            (Verb::FetchUpdate, Dialog::Confirm(confirm))
+        }
+        Choice::Install | Choice::InstallEvenSo | Choice::InstallFetched => {
+            let fetched = choice == Choice::InstallFetched;
             let even_so = choice == Choice::InstallEvenSo;
             let confirm = Confirm::new(
-                both(|words| words.update_install_title().to_owned()),
+                if fetched {
+                    both(|words| words.update_fetched_title(&status.fetched))
+                } else {
+                    both(|words| words.update_install_title().to_owned())
+                },
                 vec![
                     both(|words| words.update_install_body(&status.version)),
                     both(|words| words.update_install_then().to_owned()),
                 ],
                 both(|words| words.answer_no().to_owned()),
                 both(|words| words.update_install_yes().to_owned()),
-                Intent::Act(Action::InstallUpdate { even_so, why }),
+                Intent::Act(Action::InstallUpdate {
+                    fetched,
+                    even_so,
+                    why,
+                }),
                 Why::Must,
             );
             (Verb::InstallUpdate, Dialog::Confirm(confirm))
@@ -114,6 +150,20 @@ fn viewer(state: &State, status: &UpdateStatus) -> Viewer {
         lines.push(both(|words| words.update_no_stick().to_owned()));
     }
     lines.push(status.doing.clone());
+    if !status.fetched.is_empty() {
+        let (have, size) = (status.fetched_have >> 20, status.fetched_size >> 20);
+        let when = format::moment(status.fetched_when, state.now, state.zone(), state.language());
+        lines.push(if status.fetched_when == 0 {
+            both(|words| words.update_fetching(&status.fetched, have, size))
+        } else {
+            both(|words| words.update_fetched(&status.fetched, size, &when))
+        });
+    }
+    if !status.fetch_refusal.is_empty() {
+        lines.push(both(|words| {
+            words.update_not_fetched(status.fetch_refusal.get(words.0))
+        }));
+    }
     if !status.pending.is_empty() {
         lines.push(both(|words| words.update_pending(&status.pending)));
     }

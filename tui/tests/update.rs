@@ -64,6 +64,7 @@ fn a_version_is_written_only_with_a_reason_and_waits_for_a_restart() {
     }
     console.press("<enter><down><enter>");
     let install = Action::InstallUpdate {
+        fetched: false,
         even_so: false,
         why: "patches".into(),
     };
@@ -73,6 +74,37 @@ fn a_version_is_written_only_with_a_reason_and_waits_for_a_restart() {
     console.sees("Version 0.3.0 is written: the next restart tries it");
     console.press("U");
     console.sees("Call off version 0.3.0");
+}
+
+#[test]
+fn the_newest_is_fetched_with_a_reason_and_then_written() {
+    let mut console = console(UpdateStatus {
+        version: "0.1.0".into(),
+        declared: true,
+        source: "https://updates.example.no/varde".into(),
+        ..UpdateStatus::default()
+    });
+    console.press("U<down><enter>");
+    console.sees("https://updates.example.no/varde");
+    for c in "patches".chars() {
+        console.press(&c.to_string());
+    }
+    console.press("<enter><down><enter>");
+    assert_eq!(
+        console.fake.performed,
+        [Action::FetchUpdate {
+            why: "patches".into()
+        }]
+    );
+    console.fake.update.fetched = "0.3.0".into();
+    console.fake.update.fetched_size = 900 << 20;
+    console.fake.update.fetched_have = 300 << 20;
+    console.press("U<enter>");
+    console.sees("Of version 0.3.0, 300 of 900 MiB are fetched");
+    console.press("q");
+    console.fake.update.fetched_when = 1_700_000_000_000;
+    console.press("U<down><enter>");
+    console.sees("Write version 0.3.0, which was fetched?");
 }
 
 #[test]

@@ -138,7 +138,7 @@ mod tests {
     }
 
     /// What each role may do, written out: no role, viewer, operator, admin.
-    const MAY: [(&str, [bool; 4]); 56] = [
+    const MAY: [(&str, [bool; 4]); 57] = [
         ("vm.read", [false, true, true, true]),
         ("vm.start", [false, false, true, true]),
         ("vm.shutdown", [false, false, true, true]),
@@ -191,6 +191,7 @@ mod tests {
         ("tunnel.key", [false, false, false, true]),
         ("update.read", [false, true, true, true]),
         ("update.mark-read", [false, false, true, true]),
+        ("update.fetch", [false, false, false, true]),
         ("update.install", [false, false, false, true]),
         ("update.take-back", [false, false, false, true]),
         ("host.reboot", [false, false, false, true]),

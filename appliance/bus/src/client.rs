@@ -157,8 +157,13 @@ pub enum Action {
         session: String,
         why: String,
     },
-    /// What is on the stick; `even_so` an older version too, or one in quarantine.
+    /// The newest release of the site's source.
+    FetchUpdate {
+        why: String,
+    },
+    /// What is on the stick, or was `fetched`; `even_so` an older version too, or one in quarantine.
     InstallUpdate {
+        fetched: bool,
         even_so: bool,
         why: String,
     },
@@ -209,6 +214,7 @@ impl Action {
             Self::Enrol { .. } => Verb::Enrol,
             Self::Forget { .. } => Verb::Forget,
             Self::EndSession { .. } => Verb::EndSession,
+            Self::FetchUpdate { .. } => Verb::FetchUpdate,
             Self::InstallUpdate { .. } => Verb::InstallUpdate,
             Self::TakeBackUpdate { .. } => Verb::TakeBackUpdate,
             Self::MarkUpdateRead { .. } => Verb::MarkUpdateRead,
@@ -539,11 +545,22 @@ impl Client {
                     format!("The session {session} is ended"),
                 )
             }
-            Action::InstallUpdate { even_so, why } => {
-                self.update.install(*even_so, why).await?;
+            Action::FetchUpdate { why } => {
+                self.update.fetch(why).await?;
                 Text::new(
-                    "Utgaven på minnepinnen skrives ved siden av den som går",
-                    "The version on the stick is being written beside the one that runs",
+                    "Den nyeste utgaven hentes; U viser hvor langt det er kommet",
+                    "The newest version is being fetched; U shows how far it has come",
+                )
+            }
+            Action::InstallUpdate {
+                fetched,
+                even_so,
+                why,
+            } => {
+                self.update.install(*fetched, *even_so, why).await?;
+                Text::new(
+                    "Utgaven skrives ved siden av den som går",
+                    "The version is being written beside the one that runs",
                 )
             }
             Action::TakeBackUpdate { why } => {

@@ -60,6 +60,7 @@ pub enum Verb {
     ChangeTunnelKey,
     ReadUpdate,
     MarkUpdateRead,
+    FetchUpdate,
     InstallUpdate,
     TakeBackUpdate,
     Reboot,
@@ -67,7 +68,7 @@ pub enum Verb {
 }
 
 /// The verb, the least role that may do it, and the name under which it is recorded.
-pub const TABLE: [(Verb, Role, &str); 56] = [
+pub const TABLE: [(Verb, Role, &str); 57] = [
     (Verb::ReadVm, Role::Viewer, "vm.read"),
     (Verb::StartVm, Role::Operator, "vm.start"),
     (Verb::ShutDownVm, Role::Operator, "vm.shutdown"),
@@ -120,6 +121,7 @@ pub const TABLE: [(Verb, Role, &str); 56] = [
     (Verb::ChangeTunnelKey, Role::Admin, "tunnel.key"),
     (Verb::ReadUpdate, Role::Viewer, "update.read"),
     (Verb::MarkUpdateRead, Role::Operator, "update.mark-read"),
+    (Verb::FetchUpdate, Role::Admin, "update.fetch"),
     (Verb::InstallUpdate, Role::Admin, "update.install"),
     (Verb::TakeBackUpdate, Role::Admin, "update.take-back"),
     (Verb::Reboot, Role::Admin, "host.reboot"),

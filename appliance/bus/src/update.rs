@@ -17,6 +17,17 @@ pub struct UpdateStatus {
     pub declared: bool,
     /// Whether a stick with the label is there.
     pub stick: bool,
+    /// Where releases can be fetched; empty: only from a stick.
+    pub source: String,
+    /// The version that was fetched, or is being; else empty.
+    pub fetched: String,
+    /// When it was whole; 0: it is not.
+    pub fetched_when: i64,
+    /// Bytes of it, and those that are here.
+    pub fetched_size: u64,
+    pub fetched_have: u64,
+    /// Why the last fetch came to nothing; else empty.
+    pub fetch_refusal: Text,
     /// What is being done now; else empty.
     pub doing: Text,
     /// The version that the next restart tries; else empty.
@@ -54,9 +65,11 @@ pub struct UpdateOutcome {
 )]
 pub trait Update {
     fn status(&self) -> zbus::Result<UpdateStatus>;
-    /// Writes the release that is on the stick beside the version that runs. `even_so` takes an older one too, and one in
-    /// quarantine. Answers when it is begun.
-    fn install(&self, even_so: bool, why: &str) -> zbus::Result<()>;
+    /// Fetches the newest release from the site's source; `why` must say something. Answers when it is begun.
+    fn fetch(&self, why: &str) -> zbus::Result<()>;
+    /// Writes the release that is on the stick, or was `fetched`, beside the version that runs. `even_so` takes an older
+    /// one too, and one in quarantine. Answers when it is begun.
+    fn install(&self, fetched: bool, even_so: bool, why: &str) -> zbus::Result<()>;
     /// Makes the other version the one that the next restart starts; `why` must say something. Answers when it is begun.
     fn take_back(&self, why: &str) -> zbus::Result<()>;
     /// The newest outcome has been read.

@@ -442,12 +442,27 @@ pub enum TunnelVerb {
     },
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum UpdateFrom {
+    Stick,
+    Source,
+}
+
 #[derive(Subcommand)]
 pub enum UpdateVerb {
     /// Which version runs, which waits for a restart, and how the last ones went
     Status,
-    /// Write the version on the stick labelled VARDE beside the one that runs; the next restart tries it
+    /// Fetch the newest version from the source in site.toml; nothing is written beside the one that runs yet
+    Fetch {
+        /// The reason, for the record
+        #[arg(long)]
+        why: String,
+    },
+    /// Write a version beside the one that runs; the next restart tries it
     Install {
+        /// The stick labelled VARDE, or what was fetched from the source
+        #[arg(long, value_enum, default_value = "stick")]
+        from: UpdateFrom,
         /// An older version too, and one in quarantine
         #[arg(long)]
         even_so: bool,

@@ -362,8 +362,16 @@ const TEXTS: &[(&str, &str)] = &[
         "Hvilken utgave som går, hvilken som venter på omstart, og hvordan de siste gikk",
     ),
     (
-        "Write the version on the stick labelled VARDE beside the one that runs; the next restart tries it",
-        "Skriv utgaven på minnepinnen med navnet VARDE ved siden av den som går; neste omstart prøver den",
+        "Fetch the newest version from the source in site.toml; nothing is written beside the one that runs yet",
+        "Hent den nyeste utgaven fra kilden i site.toml; ennå skrives ingenting ved siden av den som går",
+    ),
+    (
+        "Write a version beside the one that runs; the next restart tries it",
+        "Skriv en utgave ved siden av den som går; neste omstart prøver den",
+    ),
+    (
+        "The stick labelled VARDE, or what was fetched from the source",
+        "Minnepinnen med navnet VARDE, eller det som er hentet fra kilden",
     ),
     (
         "An older version too, and one in quarantine",

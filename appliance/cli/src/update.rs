@@ -6,7 +6,7 @@ use varde_bus::update::{UpdateOutcome, UpdateStatus};
 use varde_bus::{Action, Failure, FailureKind, Text};
 
 use crate::Context;
-use crate::args::UpdateVerb;
+use crate::args::{UpdateFrom, UpdateVerb};
 use crate::error::Error;
 use crate::host::moment;
 use crate::output::Output;
@@ -14,6 +14,7 @@ use crate::output::Output;
 const LOOK: Duration = Duration::from_secs(1);
 /// As long as the service itself waits, and some.
 const BOUND: Duration = Duration::from_mins(45);
+const FETCH_BOUND: Duration = Duration::from_mins(255);
 
 pub async fn run(context: &Context, verb: UpdateVerb) -> Result<(), Error> {
     match verb {
@@ -21,7 +22,19 @@ pub async fn run(context: &Context, verb: UpdateVerb) -> Result<(), Error> {
             let status = status(context).await?;
             context.output.answer(&status, |output| shown(output, &status))
         }
-        UpdateVerb::Install { even_so, why } => change(context, Action::InstallUpdate { even_so, why }).await,
+        UpdateVerb::Fetch { why } => change(context, Action::FetchUpdate { why }).await,
+        UpdateVerb::Install { from, even_so, why } => {
+            let fetched = from == UpdateFrom::Source;
+            change(
+                context,
+                Action::InstallUpdate {
+                    fetched,
+                    even_so,
+                    why,
+                },
+            )
+            .await
+        }
         UpdateVerb::Back { why } => change(context, Action::TakeBackUpdate { why }).await,
         UpdateVerb::MarkRead => {
             let done = context
@@ -49,7 +62,9 @@ async fn change(context: &Context, action: Action) -> Result<(), Error> {
             }
         }
     };
-    let Ok(status) = tokio::time::timeout(BOUND, done).await else {
+    let fetch = matches!(action, Action::FetchUpdate { .. });
+    let bound = if fetch { FETCH_BOUND } else { BOUND };
+    let Ok(status) = tokio::time::timeout(bound, done).await else {
         return Err(Failure::new(
             FailureKind::Unknown,
             "Ikke ferdig ennå; se med «varde update status»",
@@ -58,14 +73,29 @@ async fn change(context: &Context, action: Action) -> Result<(), Error> {
         .into());
     };
     let status = status?;
-    if !status.refusal.is_empty() {
+    let refusal = if fetch {
+        status.fetch_refusal
+    } else {
+        status.refusal
+    };
+    if !refusal.is_empty() {
         return Err(Failure {
             kind: FailureKind::Failed,
-            text: status.refusal,
+            text: refusal,
         }
         .into());
     }
     context.output.said(&match action {
+        Action::FetchUpdate { .. } => Text::new(
+            format!(
+                "Utgave {} er hentet: skriv den med «varde update install --from source»",
+                status.fetched
+            ),
+            format!(
+                "Version {} is fetched: write it with \"varde update install --from source\"",
+                status.fetched
+            ),
+        ),
         Action::InstallUpdate { .. } => Text::new(
             format!("Utgave {} er skrevet: neste omstart prøver den", status.pending),
             format!("Version {} is written: the next restart tries it", status.pending),
@@ -84,6 +114,7 @@ fn shown(output: &Output, status: &UpdateStatus) -> String {
         output.word("nei", "no")
     };
     let quarantined = status.quarantined.join(", ");
+    let fetched = fetched(output, status);
     let rows = [
         (output.word("går", "runs"), status.version.as_str()),
         (output.word("gjør nå", "doing"), output.text(&status.doing)),
@@ -93,6 +124,12 @@ fn shown(output: &Output, status: &UpdateStatus) -> String {
         ),
         (output.word("også på disken", "also on the disk"), &status.other),
         (output.word("minnepinne", "stick"), stick),
+        (output.word("kilde", "source"), &status.source),
+        (output.word("hentet", "fetched"), &fetched),
+        (
+            output.word("ikke hentet", "not fetched"),
+            output.text(&status.fetch_refusal),
+        ),
         (output.word("i karantene", "quarantined"), &quarantined),
         (
             output.word("sist avvist", "last refusal"),
@@ -113,6 +150,20 @@ fn shown(output: &Output, status: &UpdateStatus) -> String {
         text += &told(output, outcome);
     }
     text
+}
+
+/// Which version, and when it was whole or how far it has come.
+fn fetched(output: &Output, status: &UpdateStatus) -> String {
+    let mebibytes = |bytes: u64| bytes >> 20;
+    if status.fetched.is_empty() {
+        return String::new();
+    }
+    let (have, size) = (mebibytes(status.fetched_have), mebibytes(status.fetched_size));
+    if status.fetched_when == 0 {
+        let of = output.word("av", "of");
+        return format!("{} ({have} {of} {size} MiB)", status.fetched);
+    }
+    format!("{} ({size} MiB, {})", status.fetched, moment(status.fetched_when))
 }
 
 fn told(output: &Output, outcome: &UpdateOutcome) -> String {

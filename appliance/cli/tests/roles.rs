@@ -210,6 +210,7 @@ const TABLE: &[(&str, &[(&str, Who)])] = &[
     (
         update::NAME,
         &[
+            ("Fetch", Admin),
             ("Install", Admin),
             ("MarkRead", Operator),
             ("Status", Viewer),
@@ -469,6 +470,7 @@ async fn serve(bus: &PrivateBus, folder: &Path) -> Vec<Connection> {
     let service = varde_lifecycle::service::Update::new(
         varde_lifecycle::service::Sources {
             ledger: varde_lifecycle::ledger::Folder::new(path("update")),
+            fetched: varde_lifecycle::ledger::Folder::new(path("download")),
             own: varde_lifecycle::ledger::Folder::new(path("lifecycle")),
             version: "0.1.0".to_owned(),
             labels: path("labels"),

@@ -1,6 +1,7 @@
 //! `no.varde.Update1` on the bus: who may, the record of it, and the units that do it.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,27 +19,41 @@ use zbus::{Connection, OwnedObjectPath, interface};
 
 use crate::error::Outcome;
 use crate::ledger::{Folder, LEDGER, Ledger, RESULT};
-use crate::{Version, stick};
+use crate::source::{self, STATE, State};
+use crate::version::NoVersion;
+use crate::{Error, Version, plain, stick};
 
 /// A stick of USB 2 gives 20 MB a second, and the slot's disk takes longer than that.
 const BOUND: Duration = Duration::from_mins(40);
+/// Longer than its unit may take.
+const FETCH_BOUND: Duration = Duration::from_mins(250);
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What root's unit can be asked to do; each is an instance of `varde-update@.service`.
+/// What root's unit can be asked to do; each but the fetch is an instance of `varde-update@.service`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Order {
+    Fetch,
     Install,
     InstallEvenSo,
+    InstallFetched,
+    InstallFetchedEvenSo,
     TakeBack,
 }
 
 impl Order {
     fn unit(self) -> &'static str {
         match self {
+            Self::Fetch => "varde-download.service",
+            Self::InstallFetched => "varde-update@source.service",
+            Self::InstallFetchedEvenSo => "varde-update@source-even-so.service",
             Self::Install => "varde-update@stick.service",
             Self::InstallEvenSo => "varde-update@stick-even-so.service",
             Self::TakeBack => "varde-update@back.service",
         }
+    }
+
+    fn bound(self) -> Duration {
+        if self == Self::Fetch { FETCH_BOUND } else { BOUND }
     }
 
     fn doing(self) -> Text {
@@ -46,6 +61,11 @@ impl Order {
             Self::Install | Self::InstallEvenSo => Text::new(
                 "Utgaven på minnepinnen leses og skrives",
                 "The version on the stick is read and written",
+            ),
+            Self::Fetch => Text::new("Den nyeste utgaven hentes", "The newest version is being fetched"),
+            Self::InstallFetched | Self::InstallFetchedEvenSo => Text::new(
+                "Utgaven som er hentet, leses og skrives",
+                "The version that was fetched is read and written",
             ),
             Self::TakeBack => Text::new("Den andre utgaven gjøres klar", "The other version is made ready"),
         }
@@ -77,6 +97,8 @@ trait Unit {
 pub struct Sources {
     /// The ledger; root writes it.
     pub ledger: Folder,
+    /// What the downloader has left.
+    pub fetched: Folder,
     /// The service's own.
     pub own: Folder,
     pub version: String,
@@ -126,10 +148,19 @@ impl Update {
         let mut others =
             others.filter(|version| *version != sources.version && pending.as_ref() != Some(version));
         let site = Store::open(&sources.site).active().ok().flatten();
+        let update = site.and_then(|active| active.site.update);
+        let source = update.as_ref().and_then(|update| update.source.as_ref());
+        let fetched = fetched(&sources.fetched);
         let doing = self.busy().map(Order::doing).unwrap_or_default();
         Ok(UpdateStatus {
             version: sources.version.clone(),
-            declared: site.is_some_and(|active| active.site.update.is_some()),
+            source: source.map(ToString::to_string).unwrap_or_default(),
+            declared: update.is_some(),
+            fetched: fetched.version,
+            fetched_when: fetched.when,
+            fetched_size: fetched.size,
+            fetched_have: fetched.have,
+            fetch_refusal: fetched.refusal,
             stick: sources.sticks.join(stick::LABEL).exists(),
             doing,
             other: others.next().unwrap_or_default(),
@@ -185,6 +216,12 @@ impl Update {
                 "A version is being written already. Wait until that is done",
             ));
         }
+        if order == Order::Fetch
+            && let Err(failure) = self.order()
+        {
+            self.let_go();
+            return Err(failure);
+        }
         let begun = match self.recorder.begin(&caller, verb, order.unit(), why).await {
             Ok(begun) => begun,
             Err(failure) => {
@@ -207,6 +244,29 @@ impl Update {
         Ok(())
     }
 
+    /// Leaves the downloader what it has to know.
+    fn order(&self) -> Result<(), Failure> {
+        let sources = &self.sources;
+        let active = Store::open(&sources.site).active();
+        let site = active
+            .map_err(|error| Error::Refused(error.text()))?
+            .map(|active| active.site);
+        let declared = site.and_then(|site| Some((site.site.dns, site.update?)));
+        let Some((dns, update)) = declared else {
+            return Err(no_source());
+        };
+        let order = source::Order {
+            source: update.source.ok_or_else(no_source)?,
+            keys: update.keys,
+            running: sources
+                .version
+                .parse()
+                .map_err(|error: NoVersion| Error::Refused(Text::same(error.to_string())))?,
+            dns,
+        };
+        Ok(sources.own.write(source::ORDER, &order)?)
+    }
+
     async fn done(&self, order: Order, connection: &Connection) -> Result<(), Failure> {
         let run = async {
             let manager = ManagerProxy::new(connection).await?;
@@ -221,15 +281,20 @@ impl Update {
             }
             unit.active_state().await
         };
-        let Ok(state) = timeout(BOUND, run).await else {
+        let bound = order.bound();
+        let Ok(state) = timeout(bound, run).await else {
             return Err(Failure::new(
                 FailureKind::Unknown,
-                format!("Ikke ferdig på {} minutter; se i loggen", BOUND.as_secs() / 60),
-                format!("Not done in {} minutes; look at the log", BOUND.as_secs() / 60),
+                format!("Ikke ferdig på {} minutter; se i loggen", bound.as_secs() / 60),
+                format!("Not done in {} minutes; look at the log", bound.as_secs() / 60),
             ));
         };
         let state = state?;
-        let refusal = self.sources.ledger.read::<Outcome>(RESULT)?.refusal;
+        let refusal = if order == Order::Fetch {
+            fetched(&self.sources.fetched).refusal
+        } else {
+            self.sources.ledger.read::<Outcome>(RESULT)?.refusal
+        };
         if !refusal.is_empty() {
             return Err(Failure {
                 kind: FailureKind::Failed,
@@ -245,6 +310,35 @@ impl Update {
         }
         Ok(())
     }
+}
+
+fn no_source() -> Failure {
+    Failure::new(
+        FailureKind::Refused,
+        "Anlegget sier ikke hvor utgaver hentes: skriv «source» og «ca» i [update] i site.toml",
+        "The site does not say where versions are fetched: write \"source\" and \"ca\" into [update] of site.toml",
+    )
+}
+
+/// What the downloader says. It is not trusted: nothing that a terminal would obey, and nothing long.
+fn fetched(folder: &Folder) -> State {
+    const LONGEST: u64 = 64 << 10;
+    let read = || {
+        let file = plain::open(&folder.path(STATE)).ok()?;
+        serde_json::from_reader::<_, State>(file.take(LONGEST)).ok()
+    };
+    let mut state = read().unwrap_or_default();
+    let said = |text: &str| {
+        text.chars()
+            .filter(|c| !c.is_control())
+            .take(400)
+            .collect::<String>()
+    };
+    state.refusal = Text::new(said(&state.refusal.nb), said(&state.refusal.en));
+    if state.version.parse::<Version>().is_err() {
+        state.version = String::new();
+    }
+    state
 }
 
 /// Versions in the slots, by the names of the partitions.
@@ -268,18 +362,32 @@ impl Update {
         self.seen()
     }
 
+    async fn fetch(
+        &self,
+        why: String,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+    ) -> Result<(), Failure> {
+        self.begin(Order::Fetch, Verb::FetchUpdate, &why, connection, &header)
+            .await?;
+        Ok(Self::changed(&emitter).await?)
+    }
+
     async fn install(
         &self,
+        fetched: bool,
         even_so: bool,
         why: String,
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
         #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
     ) -> Result<(), Failure> {
-        let order = if even_so {
-            Order::InstallEvenSo
-        } else {
-            Order::Install
+        let order = match (fetched, even_so) {
+            (false, false) => Order::Install,
+            (false, true) => Order::InstallEvenSo,
+            (true, false) => Order::InstallFetched,
+            (true, true) => Order::InstallFetchedEvenSo,
         };
         self.begin(order, Verb::InstallUpdate, &why, connection, &header)
             .await?;

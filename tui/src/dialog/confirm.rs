@@ -167,6 +167,7 @@ impl Intent {
     fn because(self, reason: &str) -> Self {
         let Self::Act(mut action) = self else { return self };
         let (Action::StartVm { why, .. }
+        | Action::FetchUpdate { why }
         | Action::InstallUpdate { why, .. }
         | Action::TakeBackUpdate { why }
         | Action::MarkUpdateRead { why }

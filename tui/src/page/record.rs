@@ -66,6 +66,7 @@ impl Row<'_> {
 fn what(words: Words, verb: &str) -> String {
     match verb {
         "vm.start" => words.verb_start(),
+        "update.fetch" => words.verb_update_fetch(),
         "update.install" => words.verb_update_install(),
         "update.take-back" => words.verb_update_take_back(),
         "update.mark-read" => words.verb_update_mark_read(),

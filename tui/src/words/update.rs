@@ -9,6 +9,16 @@ texts! {
     update_read: "Merk som lest hvordan det gikk" | "Mark as read how it went";
     update_install: "Skriv utgaven på minnepinnen" | "Write the version on the stick";
     update_even_so: "Skriv den likevel: eldre, eller i karantene" | "Write it even so: older, or in quarantine";
+    update_fetch: "Hent den nyeste utgaven" | "Fetch the newest version";
+    update_fetch_title: "Hente den nyeste utgaven?" | "Fetch the newest version?";
+    update_fetch_body(source): "Den hentes fra {source} til datadisken. Ingenting som går, merker det; du skriver den etterpå."
+        | "It is fetched from {source} to the data disk. Nothing that runs notices; you write it afterwards.";
+    update_fetch_yes: "Ja, hent den" | "Yes, fetch it";
+    update_install_fetched(version): "Skriv utgave {version}, som er hentet" | "Write version {version}, which was fetched";
+    update_fetched_title(version): "Skrive utgave {version}, som er hentet?" | "Write version {version}, which was fetched?";
+    update_fetching(version, have, size): "Av utgave {version} er {have} av {size} MiB hentet." | "Of version {version}, {have} of {size} MiB are fetched.";
+    update_fetched(version, size, when): "Utgave {version} ({size} MiB) ble hentet {when}." | "Version {version} ({size} MiB) was fetched {when}.";
+    update_not_fetched(why): "Sist ble ikke noe hentet: {why}" | "The last fetch came to nothing: {why}";
     update_back(other): "Gå tilbake til utgave {other}" | "Go back to version {other}";
     update_cancel(pending): "Avlys utgave {pending}" | "Call off version {pending}";
     update_runs(version): "Utgave {version} går." | "Version {version} runs.";
@@ -36,6 +46,7 @@ texts! {
     update_cancel_body(pending): "Utgave {pending} prøves ikke, og settes i karantene." | "Version {pending} is not tried, and goes into quarantine.";
     update_back_yes: "Ja, gå tilbake" | "Yes, go back";
 
+    verb_update_fetch: "hentet en ny utgave" | "fetched a new version";
     verb_update_install: "skrev en ny utgave" | "wrote a new version";
     verb_update_take_back: "gikk tilbake til forrige utgave" | "went back to the version before";
     verb_update_mark_read: "leste utfallet av oppdateringen til" | "read the outcome of the update to";

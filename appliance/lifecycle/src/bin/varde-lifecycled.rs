@@ -9,6 +9,7 @@ use varde_bus::update::{NAME, PATH};
 use varde_lifecycle::install::Place;
 use varde_lifecycle::ledger::Folder;
 use varde_lifecycle::service::{Sources, Update};
+use varde_lifecycle::source::FOLDER;
 use varde_site::Store;
 use zbus::Connection;
 
@@ -29,6 +30,7 @@ async fn serve() -> Result<(), Failure> {
     let connection = Connection::system().await?;
     let sources = Sources {
         ledger: Folder::new("/var/lib/varde/update"),
+        fetched: Folder::new(FOLDER),
         own: Folder::new("/var/lib/varde/lifecycle"),
         version: Place::here()?.running.to_string(),
         labels: "/dev/disk/by-partlabel".into(),

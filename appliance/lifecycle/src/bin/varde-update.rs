@@ -1,5 +1,6 @@
 //! What only root may do for updates: `install`, `back` and `settle`, each in a unit of its own.
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
@@ -9,10 +10,11 @@ use varde_lifecycle::error::Outcome;
 use varde_lifecycle::install::{self, Place};
 use varde_lifecycle::ledger::{LEDGER, Ledger, RESULT};
 use varde_lifecycle::settle::{Settled, settle};
+use varde_lifecycle::source::{FOLDER, RELEASE};
 use varde_lifecycle::{Error, Result, health, stick};
 use varde_site::{Store, Update};
 
-const USAGE: &str = "usage: varde-update stick | stick-even-so | back | settle";
+const USAGE: &str = "usage: varde-update stick | stick-even-so | source | source-even-so | back | settle";
 /// Where the site does not say it.
 const SETTLE: u64 = 600;
 
@@ -20,8 +22,10 @@ const SETTLE: u64 = 600;
 async fn main() -> ExitCode {
     let order = std::env::args().nth(1).unwrap_or_default();
     let done = match order.as_str() {
-        "stick" => told(from_stick(false).await),
-        "stick-even-so" => told(from_stick(true).await),
+        "stick" => told(take(false, false).await),
+        "stick-even-so" => told(take(false, true).await),
+        "source" => told(take(true, false).await),
+        "source-even-so" => told(take(true, true).await),
         "back" => told(back()),
         "settle" => settled().await,
         _ => {
@@ -45,11 +49,13 @@ fn told(done: Result<()>) -> Result<()> {
     place.folder.write(RESULT, &Outcome { refusal }).and(done)
 }
 
-async fn from_stick(even_so: bool) -> Result<()> {
+/// From the stick, or what the downloader has left: neither is trusted.
+async fn take(fetched: bool, even_so: bool) -> Result<()> {
     let place = Place::here()?;
     place.folder.write(RESULT, &Outcome::default())?;
     let keys = update()?.map(|update| update.keys).unwrap_or_default();
-    let folder = stick::mount()?;
+    let left = Path::new(FOLDER).join(RELEASE);
+    let folder = if fetched { left.as_path() } else { stick::mount()? };
     let client = Client::connect().await?;
     let health = health::look(&client, now()).await;
     let version = install::install(&place, folder, &keys, even_so, health)?;
