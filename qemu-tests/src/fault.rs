@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
+use crate::shell::Shell;
+
 /// QEMU's word for it, in target/i386/tcg/system/excp_helper.c.
 const WORD: &str = "Triple fault";
 /// The registers that QEMU writes after that.
@@ -67,6 +69,15 @@ impl Faults {
         let at = text.find(WORD)?;
         Some(text[at..].lines().take(LINES).collect::<Vec<_>>().join("\n"))
     }
+}
+
+/// Whether one of the appliance's own guests began anew by itself, by the appliance's record: for a guest's processor the
+/// same holds, and its machine goes on.
+pub fn of_a_guest(shell: &Shell) -> Option<String> {
+    let output = shell
+        .run("varde --json audit list | grep -o '\"vm.restarted\"'")
+        .ok()?;
+    (output.code == 0).then(|| "of a guest, as the appliance's record says".to_owned())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use varde_machine::Drive;
 
 use crate::appliance::{Appliance, Writes};
 use crate::error::{Context, Error, Result};
+use crate::fault;
 use crate::outside::Outside;
 use crate::shape::{Build, Shape};
 
@@ -77,7 +78,10 @@ impl Scenario {
             return Some(registers.clone());
         }
         let appliances = self.appliances.borrow();
-        appliances.iter().find_map(|one| one.process().ok()?.fault())
+        appliances.iter().find_map(|one| {
+            let process = one.process().ok()?;
+            process.fault().or_else(|| fault::of_a_guest(&process.shell))
+        })
     }
 
     fn add(&self, make: impl FnOnce(String) -> Result<Appliance>) -> Result<Rc<Appliance>> {

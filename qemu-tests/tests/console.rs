@@ -184,3 +184,33 @@ fn rubbish_on_the_line_is_gone_after_one_key() {
         ])
     });
 }
+
+#[test]
+fn a_machine_is_started_in_plain_lines_on_the_serial_line() {
+    scenario(|scenario| {
+        let appliance = scenario.appliance()?;
+        appliance.log_in(OPERATOR)?;
+        appliance.dialogue(&[WaitFor("Oversikt"), Send("M"), WaitForMatch("^valg> *$")])?;
+        // Each prompt is waited for, as a script does.
+        for (typed, comes) in [
+            ("0", "logg ut"),
+            ("2", "== Maskiner =="),
+            ("=liten", "> liten"),
+            ("s", "Ja, start liten"),
+            ("2", "(ok|sendt): "),
+        ] {
+            appliance.dialogue(&[
+                Send(typed),
+                Send("<enter>"),
+                WaitForMatch(comes),
+                WaitForMatch("^valg> *$"),
+            ])?;
+        }
+        // That a machine comes up is seen elsewhere.
+        appliance.until(
+            "varde --json vm show liten | grep -Eq '\"(starting|running)\"'",
+            Duration::from_mins(1),
+        )?;
+        appliance.dialogue(&[Send("M<enter>"), WaitForMatch("liten +(starter|kjører)")])
+    });
+}

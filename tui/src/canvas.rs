@@ -172,7 +172,7 @@ fn columns(shown: &str) -> u16 {
     u16::try_from(shown.chars().count()).unwrap_or(u16::MAX)
 }
 
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut length = 0;

@@ -16,6 +16,7 @@ pub enum Cmd {
     Language,
     Colours,
     Characters,
+    Lines,
     Lock,
     Power,
     HealthCode,

@@ -86,6 +86,7 @@ const EVERYWHERE: &[Binding] = &[
     ),
     bind(&[Char('C')], Cmd::Colours, W::key_colours, None),
     bind(&[Char('A')], Cmd::Characters, W::key_characters, None),
+    bind(&[Char('M')], Cmd::Lines, W::key_lines, None),
     bind(&[Ctrl('l')], Cmd::Repaint, W::key_repaint, None),
 ];
 

@@ -6,6 +6,7 @@
 //!                                └───────────┼───── answers, signals ──┘
 //!                                            ▼
 //!                       draw(&State) ─▶ ratatui ─▶ terminal::Serial ─▶ the fewest bytes
+//!                                 or ─▶ lines::Lines ─▶ plain text
 //! ```
 //!
 //! All that comes in is one [`event::Event`] on one channel. [`on::on`] changes the [`state::State`] and says what is
@@ -24,6 +25,7 @@ mod field;
 mod format;
 mod guest;
 mod keys;
+pub mod lines;
 mod list;
 mod lock;
 pub mod on;

@@ -193,6 +193,10 @@ fn command(state: &mut State, cmd: &Cmd) -> Vec<Effect> {
             };
             Vec::new()
         }
+        Cmd::Lines => {
+            state.display.lines = !state.display.lines;
+            vec![Effect::Repaint]
+        }
         Cmd::Lock => lock::lock(state),
         Cmd::Power => power::open(state),
         Cmd::Updates => update::open(),

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::event::{Effect, Event};
 use crate::guest::{self, Guest};
+use crate::lines::{self, Lines};
 use crate::recorder::Recorder;
 use crate::services::Services;
 use crate::state::{Display, State, User};
@@ -30,6 +31,8 @@ const FALLBACK: Size = Size {
 /// How long the first paint waits for the terminal to say what it is and the services to say what there is: on a slow
 /// line one paint that is right costs less than two.
 const SETTLE: Duration = Duration::from_millis(500);
+/// How long the next lines wait for what the services answer to the last: what comes later is shown when it is asked for again.
+const ANSWER: Duration = Duration::from_millis(300);
 /// Keys in a guest keep the lock away; often enough, and no oftener.
 const TYPED: Duration = Duration::from_secs(5);
 
@@ -51,6 +54,7 @@ struct Runner {
     parser: Parser,
     state: State,
     screen: Terminal<Serial>,
+    lines: Lines,
     /// The screen is to be painted once the line is free.
     dirty: bool,
     /// Bytes that the line has yet to take.
@@ -80,6 +84,7 @@ pub async fn run(session: Session) -> Result<(), Error> {
         rows: shown.height,
         characters: kind.characters,
         colours: kind.colours,
+        lines: !kind.attributes,
     };
     let mut clock = Clock::new();
     let now = clock.now();
@@ -94,6 +99,7 @@ pub async fn run(session: Session) -> Result<(), Error> {
         parser: Parser::default(),
         state: State::new(session.user, display, language(&session.locale), now),
         screen,
+        lines: Lines::default(),
         dirty: true,
         recorder: Recorder::new(session.directory),
         events,
@@ -162,6 +168,10 @@ impl Runner {
         let mut from_guest = [0; 512];
         while !self.over {
             self.paint();
+            // A line that was typed may have been the last.
+            if self.over {
+                break;
+            }
             let wake = self.until_wake();
             let held = self.hold.map(|at| at.saturating_duration_since(Instant::now()));
             let guest = self.guest.as_ref();
@@ -273,7 +283,13 @@ impl Runner {
                     let _ = events.send(Event::Unlocked(answer)).await;
                 });
             }
+            // Only the change to plain lines leads here.
+            Effect::Repaint if self.state.display.lines => {
+                self.pending.extend_from_slice(self.tty.farewell());
+                self.lines.forget();
+            }
             Effect::Repaint => {
+                self.pending.extend_from_slice(self.tty.greeting());
                 match self.tty.size() {
                     Some(size) => self.resize(size),
                     None => self.probe(),
@@ -303,6 +319,12 @@ impl Runner {
 
     fn inputs(&mut self, inputs: Vec<Input>) {
         for input in inputs {
+            if self.state.display.lines {
+                let echo = self.lines.key(&self.state, input);
+                self.pending.extend_from_slice(echo.as_bytes());
+                self.dirty = true;
+                continue;
+            }
             match input {
                 Input::Key(key) => self.happen(Event::Key(key)),
                 Input::Paste(text) => self.happen(Event::Paste(text)),
@@ -371,13 +393,38 @@ impl Runner {
         if !self.dirty || !self.pending.is_empty() || self.guest.is_some() {
             return;
         }
-        if self.hold.is_some() && !self.settled() {
+        if self.hold.is_some() && (self.state.display.lines || !self.settled()) {
             return;
         }
         self.hold = None;
         self.dirty = false;
+        if self.state.display.lines {
+            return self.print();
+        }
         let Ok(_) = self.screen.draw(|frame| draw::draw(&self.state, frame));
         self.pending = self.screen.backend_mut().take();
+    }
+
+    /// Prints what is new, and answers with the next line that was typed, if any waits.
+    fn print(&mut self) {
+        self.pending = self.lines.print(&self.state).into_bytes();
+        while let Some(answer) = self.lines.answer(&self.state) {
+            let lines::Answer::Events(events) = answer else {
+                self.over = true;
+                return;
+            };
+            if !events.is_empty() {
+                // What the services have to say to it belongs under it.
+                self.hold = Some(Instant::now() + ANSWER);
+                self.dirty = true;
+                for event in events {
+                    self.happen(event);
+                }
+                return;
+            }
+            let printed = self.lines.print(&self.state);
+            self.pending.extend_from_slice(printed.as_bytes());
+        }
     }
 
     /// All that the first paint waits for is there.
@@ -430,8 +477,13 @@ impl Runner {
             self.tty.discard_output();
             self.pending.clear();
         }
-        self.pending.extend_from_slice(guest::REGAIN);
-        self.pending.extend_from_slice(self.tty.greeting());
+        if self.kind.attributes {
+            self.pending.extend_from_slice(guest::REGAIN);
+        }
+        if !self.state.display.lines {
+            self.pending.extend_from_slice(self.tty.greeting());
+        }
+        self.lines.forget();
         self.clear();
         let failure = closed.then(|| Failure {
             kind: FailureKind::Failed,

@@ -15,7 +15,13 @@ use crate::state::State;
 use crate::words::{Words, both};
 
 /// Events that nobody asked for and that somebody has to see.
-const WRONG: [&str; 4] = ["vm.crashed", "vm.blocked", "audit.damaged", "site.taken-back"];
+const WRONG: [&str; 5] = [
+    "vm.crashed",
+    "vm.restarted",
+    "vm.blocked",
+    "audit.damaged",
+    "site.taken-back",
+];
 /// What says nothing of the state of things.
 const IDLE: [&str; 2] = [LEFT, "vm.console"];
 

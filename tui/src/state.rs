@@ -64,6 +64,9 @@ pub struct Display {
     pub rows: u16,
     pub characters: Characters,
     pub colours: bool,
+    /// Plain lines in place of a screen: [`crate::lines`].
+    #[serde(default)]
+    pub lines: bool,
 }
 
 /// One line over the footer: what came of the last action.

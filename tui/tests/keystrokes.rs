@@ -373,7 +373,7 @@ fn help_lists_the_keys_of_the_page_it_was_called_on() {
     console.press("2?");
     console.sees("Taster på siden Maskiner");
     console.sees("kutt strømmen (krever begrunnelse)");
-    console.press("<pagedown>");
+    console.press("<end>");
     console.sees("tegn skjermen på nytt");
     console.press("<esc>3?");
     console.sees("rull tilbake (viser forskjellen først)");

@@ -46,6 +46,7 @@ struct Start<'a> {
     terminal: (u16, u16),
     answers: bool,
     locale: &'a str,
+    term: &'a str,
 }
 
 impl Line {
@@ -68,7 +69,7 @@ impl Line {
         let end = || Stdio::from(slave.try_clone().unwrap());
         let child = Command::new(env!("CARGO_BIN_EXE_varde-console"))
             .env_clear()
-            .env("TERM", "vt220")
+            .env("TERM", start.term)
             .env("LANG", start.locale)
             .env("DBUS_SYSTEM_BUS_ADDRESS", start.bus)
             .stdin(end())
@@ -175,6 +176,7 @@ fn serial(bus: &str) -> Start<'_> {
         terminal: (24, 80),
         answers: true,
         locale: "nb_NO.UTF-8",
+        term: "vt220",
     }
 }
 
@@ -357,4 +359,78 @@ fn without_a_terminal_it_says_what_to_use_instead() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("`varde`"));
+}
+
+/// A dumb terminal shows what comes as it comes.
+fn dumb(bus: &str) -> Start<'_> {
+    Start {
+        answers: false,
+        term: "dumb",
+        ..serial(bus)
+    }
+}
+
+#[tokio::test]
+async fn a_dumb_terminal_is_talked_to_in_lines_and_a_machine_is_started_and_entered_from_there() {
+    with_services(|bus, asked| {
+        let mut line = Line::start(&dumb(bus.address()));
+        line.sees("valg>");
+        for (typed, comes) in [
+            ("0", "logg ut"),
+            ("2", "== Maskiner =="),
+            ("=journal", "> journal"),
+            ("s", " 2  Ja"),
+            ("2", "ok: journal starter"),
+            ("c", " 2  "),
+            ("2", "journal login:"),
+        ] {
+            line.types(&format!("{typed}\r"));
+            line.sees(comes);
+        }
+        assert_eq!(*asked.lock().unwrap(), ["start journal"]);
+        line.types("\x1d");
+        line.sees("valg>");
+        line.types("\x04");
+        let (status, sent, _) = line.ends();
+        assert!(status.success());
+        // What the guest itself wrote is the guest's.
+        assert!(!sent.contains("\x1b["), "{sent:?}");
+        assert_eq!(*asked.lock().unwrap(), ["start journal", "leave"]);
+    })
+    .await;
+}
+
+/// The script of the handbook, run by the real `expect`: its program is this console and not `ssh`.
+#[tokio::test]
+async fn the_script_of_the_handbook_restarts_a_machine() {
+    with_services(|bus, asked| {
+        let page = include_str!("../../docs/operator/console.md");
+        let script = page
+            .split("```expect\n")
+            .nth(1)
+            .and_then(|rest| rest.split("```").next())
+            .unwrap();
+        let script = script.replace(
+            "spawn ssh -t kari@varde",
+            &format!("spawn {}", env!("CARGO_BIN_EXE_varde-console")),
+        );
+        let output = Command::new("expect")
+            .args(["-c", &script])
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("TERM", "dumb")
+            .env("LANG", "nb_NO.UTF-8")
+            .env("DBUS_SYSTEM_BUS_ADDRESS", bus.address())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{said}");
+        assert_eq!(
+            asked.lock().unwrap().first().map(String::as_str),
+            Some("start journal"),
+            "{said}"
+        );
+    })
+    .await;
 }

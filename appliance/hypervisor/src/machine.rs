@@ -359,6 +359,11 @@ impl Machine {
         &self.note
     }
 
+    /// It has come up in this run, and not begun anew since.
+    pub fn was_up(&self) -> bool {
+        self.note.up_since != 0
+    }
+
     /// QEMU has told its state in this run.
     pub fn is_heard(&self) -> bool {
         self.guest != Guest::Silent

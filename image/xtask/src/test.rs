@@ -76,6 +76,7 @@ pub fn command(arguments: &Arguments) -> Result<()> {
             toolbox::ensure_on_host("dbus-daemon", "dbus-daemon")?;
             toolbox::ensure_on_host("tshark", "tshark")?;
             toolbox::ensure_on_host("sipp", "sip-tester")?;
+            toolbox::ensure_on_host("expect", "expect")?;
             toolbox::ensure_on_host("openssl", "openssl")?;
             toolbox::ensure_library_on_host("libpri.h", "libpri-dev")?;
             let mut nextest = tools.nextest();

@@ -9,6 +9,7 @@ use crate::command::Cmd;
 use crate::event::Effect;
 use crate::field::Field;
 use crate::state::State;
+use crate::words::Words;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Confirm {
@@ -75,6 +76,15 @@ impl Confirm {
         self.focus == Focus::Reason
     }
 
+    /// How the reason is asked for.
+    pub fn label(&self, words: Words) -> &'static str {
+        match (self.why, self.missing) {
+            (Why::Must, true) => words.confirm_why_missing(),
+            (Why::Must, false) => words.confirm_why_must(),
+            _ => words.confirm_why_may(),
+        }
+    }
+
     pub(super) fn command(&mut self, cmd: &Cmd) -> Outcome {
         let asks = self.why != Why::Not;
         match (cmd, self.focus) {
@@ -128,11 +138,7 @@ impl Confirm {
             row += at.min(part.height()) + 1;
         }
         if asks {
-            let label = match (self.why, self.missing) {
-                (Why::Must, true) => words.confirm_why_missing(),
-                (Why::Must, false) => words.confirm_why_must(),
-                _ => words.confirm_why_may(),
-            };
+            let label = self.label(words);
             row += 1;
             let role = if self.missing { Role::Bad } else { Role::Plain };
             canvas.text(1, row, role, label);

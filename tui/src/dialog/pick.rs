@@ -42,6 +42,10 @@ impl Pick {
         }
     }
 
+    pub fn title(&self) -> &Text {
+        &self.title
+    }
+
     pub(super) fn command(&mut self, cmd: &Cmd) -> Outcome {
         match cmd {
             Cmd::Back => Outcome::Close,

@@ -86,6 +86,7 @@ fn what(words: Words, verb: &str) -> String {
         "site.take-back" => words.verb_take_back(),
         "site.taken-back" => words.verb_taken_back(),
         "vm.crashed" => words.verb_crashed(),
+        "vm.restarted" => words.verb_restarted(),
         "vm.blocked" => words.verb_blocked(),
         "db.restart" => words.verb_db_restart(),
         "db.skip" => words.verb_db_skip(),

@@ -151,9 +151,8 @@ fn greeting(kind: Kind) -> Vec<u8> {
 fn farewell(kind: Kind) -> Vec<u8> {
     let mut bytes = Vec::new();
     if kind.attributes {
-        bytes.extend_from_slice(b"\x1b[m\x1b[r\x1b[?2004l\x1b[?7h\x1b[?25h");
+        bytes.extend_from_slice(b"\x1b[m\x1b[r\x1b[?2004l\x1b[?7h\x1b[?25h\x1b[H\x1b[2J");
     }
-    bytes.extend_from_slice(b"\x1b[H\x1b[2J");
     if kind.alternate {
         bytes.extend_from_slice(b"\x1b[?1049l");
     }

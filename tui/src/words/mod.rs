@@ -7,6 +7,7 @@ mod actions;
 mod common;
 mod databases;
 mod keys;
+mod lines;
 mod pages;
 mod rehearsals;
 mod snapshots;

@@ -137,6 +137,7 @@ texts! {
     verb_reboot: "omstart av verten" | "restart of the host";
     verb_power_off: "avslåing av verten" | "power-off of the host";
     verb_crashed: "krasj av" | "crash of";
+    verb_restarted: "omstart innenfra av" | "restart from inside of";
     verb_blocked: "blokkert start av" | "blocked start of";
     verb_db_restart: "omstart av databasen" | "restart of the database";
     verb_db_skip: "hopper over omstart av databasen" | "skipped restart of the database";

@@ -66,6 +66,7 @@ impl Console {
             rows,
             characters: kind.characters,
             colours: kind.colours,
+            lines: false,
         };
         let user = User {
             name: "kari".into(),

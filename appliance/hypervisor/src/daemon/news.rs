@@ -15,6 +15,9 @@ use crate::notes::{Ended, Note, Started};
 use crate::reconcile::{self, Step};
 use crate::unit::UnitNews;
 
+/// A guest that restarts without having been asked to, by us.
+const RESTARTED: &str = "vm.restarted";
+
 impl Core {
     pub async fn reconcile(&mut self, site: &Site) {
         let known = self
@@ -239,10 +242,19 @@ impl Core {
             }
             LinkNews::Seen(event) => {
                 let again = *event == Event::Reset;
+                let was_up = self.slots.get(vm).is_some_and(|slot| slot.machine.was_up());
                 self.see(vm, *event);
                 self.answer_settled();
                 if again {
                     self.begin_checks(vm);
+                }
+                // One that never comes up and begins anew all the time is told of once.
+                if again && was_up {
+                    self.tell(Publication::Incident {
+                        verb: RESTARTED,
+                        vm: vm.to_owned(),
+                        detail: "the guest itself began anew; whoever used it was cut off".to_owned(),
+                    });
                 }
             }
             LinkNews::Down => {

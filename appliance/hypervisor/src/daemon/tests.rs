@@ -56,7 +56,7 @@ impl Memory {
         // Gone already at the first start.
         let _ = std::fs::remove_file(&socket);
         let listener = UnixListener::bind(&socket).expect("socket");
-        let qemu = tokio::spawn(qemu(listener));
+        let qemu = tokio::spawn(qemu(listener, vm == RESTLESS));
         self.qemus.lock().expect("qemus").insert(vm.to_owned(), qemu);
         self.change(vm, |view| {
             *view = UnitView {
@@ -147,8 +147,11 @@ impl Units for Memory {
     }
 }
 
+/// A machine whose guest restarts whenever it may go on.
+const RESTLESS: &str = "restless";
+
 /// Answers the few commands that a quiet life takes.
-async fn qemu(listener: UnixListener) {
+async fn qemu(listener: UnixListener, restless: bool) {
     let mut running = true;
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -173,6 +176,10 @@ async fn qemu(listener: UnixListener) {
                 Some("cont") => {
                     running = true;
                     event = "{\"event\": \"RESUME\"}\n";
+                    if restless {
+                        event =
+                            "{\"event\": \"RESUME\"}\n{\"event\": \"RESET\", \"data\": {\"guest\": true}}\n";
+                    }
                     json!({})
                 }
                 _ => json!({}),
@@ -288,6 +295,23 @@ async fn a_qemu_that_is_killed_is_a_crash_with_its_reason_and_an_incident() {
         .await
         .expect("a crashed machine can be started");
     world.until("db", VmState::Running).await;
+}
+
+#[tokio::test]
+async fn a_guest_that_restarts_by_itself_having_been_up_is_an_incident() {
+    let mut world = World::new(&[vm(RESTLESS)]).await;
+    world.handle.start(RESTLESS).await.expect("started");
+    world.until(RESTLESS, VmState::Running).await;
+    world.handle.pause(RESTLESS).await.expect("paused");
+    world.until(RESTLESS, VmState::Paused).await;
+    world.handle.resume(RESTLESS).await.expect("resumed");
+    loop {
+        if let Publication::Incident { verb, vm, .. } = world.published.recv().await.expect("the heart beats")
+        {
+            assert_eq!((verb, vm.as_str()), ("vm.restarted", RESTLESS));
+            return;
+        }
+    }
 }
 
 #[tokio::test]
