@@ -73,6 +73,14 @@ async fn change(context: &Context, action: Action) -> Result<(), Error> {
         .into());
     };
     let status = status?;
+    if fetch && status.fetch_refusal.is_empty() && status.fetched_when == 0 {
+        return Err(Failure::new(
+            FailureKind::Failed,
+            "Det ble avbrutt; «varde log --unit varde-download.service» sier hvorfor",
+            "It was cut off; \"varde log --unit varde-download.service\" says why",
+        )
+        .into());
+    }
     let refusal = if fetch {
         status.fetch_refusal
     } else {

@@ -183,7 +183,9 @@ impl Bench {
     /// What is said in English, or which version is whole.
     async fn fetch(&self, free: u64) -> Result<String, String> {
         let client = Client::new(&self.order, Duration::from_millis(500)).unwrap();
-        let done = fetch(&self.path("own"), &self.order, &client, 1, free).await;
+        let done = fetch(&self.path("own"), &self.order, &client, 1, free)
+            .await
+            .unwrap();
         let told = done
             .map(|version| version.to_string())
             .map_err(|error| error.text().en);

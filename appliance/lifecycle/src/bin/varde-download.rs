@@ -7,20 +7,32 @@ use varde_lifecycle::ledger::Folder;
 use varde_lifecycle::source::client::{Client, STALL};
 use varde_lifecycle::source::fetch::fetch;
 use varde_lifecycle::source::{FOLDER, ORDER, Order, STATE, State};
-use varde_lifecycle::{Error, Result};
+use varde_lifecycle::{Error, Result, Version};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match run().await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Ok(version)) => {
+            eprintln!("version {version} is fetched");
+            ExitCode::SUCCESS
+        }
+        // Stands in the folder, for whoever asks.
+        Ok(Err(refusal)) => {
+            eprintln!("varde-download: {refusal}");
+            ExitCode::from(TOLD)
+        }
         Err(error) => {
             eprintln!("varde-download: {error}");
-            ExitCode::FAILURE
+            ExitCode::from(2)
         }
     }
 }
 
-async fn run() -> Result<()> {
+/// The unit does not count this as a failure: what did not come is told in the folder.
+const TOLD: u8 = 1;
+
+/// What came of it; the outer error is one that could not be told.
+async fn run() -> Result<Result<Version>> {
     let folder = std::env::var("CREDENTIALS_DIRECTORY").unwrap_or_default();
     let path = Path::new(&folder).join(ORDER);
     let io = |tried, path: &Path, cause| Error::Io {
@@ -42,12 +54,10 @@ async fn run() -> Result<()> {
                 ..State::default()
             };
             Folder::new(FOLDER).write(STATE, &state)?;
-            return Err(error);
+            return Ok(Err(error));
         }
     };
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let now = since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
-    let version = fetch(place, &order, &client, now, free).await?;
-    eprintln!("version {version} is fetched");
-    Ok(())
+    fetch(place, &order, &client, now, free).await
 }

@@ -30,8 +30,15 @@ pub struct Fetch<'a> {
     now: State,
 }
 
-/// Fetches into `place`, and leaves there how it went. `when`: milliseconds since 1970, UTC. `free`: bytes of the disk.
-pub async fn fetch(place: &Path, order: &Order, client: &Client, when: i64, free: u64) -> Result<Version> {
+/// Fetches into `place`, and leaves there how it went; fails only if that cannot be left. `when`: milliseconds since 1970,
+/// UTC. `free`: bytes of the disk.
+pub async fn fetch(
+    place: &Path,
+    order: &Order,
+    client: &Client,
+    when: i64,
+    free: u64,
+) -> Result<Result<Version>> {
     let mut fetch = Fetch {
         order,
         client,
@@ -47,7 +54,7 @@ pub async fn fetch(place: &Path, order: &Order, client: &Client, when: i64, free
         fetch.now.refusal = error.text();
     }
     fetch.state.write(STATE, &fetch.now)?;
-    done
+    Ok(done)
 }
 
 /// The newest version, as `current` says it.
@@ -89,6 +96,10 @@ impl Fetch<'_> {
                     release.version
                 ),
             ));
+        }
+        let before = fs::read(self.folder.join(LIST)).unwrap_or_default();
+        if before == list && self.have(&release) == release.size() && self.now.when != 0 {
+            return Ok(version);
         }
         self.tidy(&release)?;
         self.now = State {
