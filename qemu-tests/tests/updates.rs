@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use varde_machine::release::{LIST, Parts, Signer};
 use varde_qemu_tests::Step::{Send, WaitFor, Within};
 use varde_qemu_tests::cut::{self, FileSystem, Request};
 use varde_qemu_tests::slots::{self, Disk};
-use varde_qemu_tests::{ADMIN, Appliance, Result, Scenario, Shape, scenario};
+use varde_qemu_tests::{ADMIN, Appliance, Outside, Result, Scenario, Shape, scenario};
 
 /// An appliance with a stick, whose site takes what `signer` has signed.
 struct Bench {
@@ -328,6 +329,128 @@ fn a_version_on_which_a_machine_does_not_come_up_goes_back_and_names_it() {
         );
         assert_eq!(status["quarantined"][0], next.as_str(), "{status:#}");
         assert!(!entries(&appliance)?.contains(&format!("varde_{next}.efi")));
+        appliance.sh("varde audit verify").map(drop)
+    });
+}
+
+/// A web server outside, gone with this.
+struct WebServer(std::process::Child);
+
+impl WebServer {
+    fn of(outside: &Outside, folder: &Path, certificate: &Path, key: &Path) -> Self {
+        let mut server = Command::new("setpriv");
+        server.args([
+            "--pdeathsig",
+            "KILL",
+            "--",
+            "openssl",
+            "s_server",
+            "-quiet",
+            "-WWW",
+        ]);
+        server
+            .args(["-accept", "8443", "-cert"])
+            .arg(certificate)
+            .arg("-key")
+            .arg(key);
+        server.current_dir(folder);
+        let mut server = outside.enter(&server);
+        server
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Self(server.spawn().expect("openssl is installed for the tests"))
+    }
+}
+
+impl Drop for WebServer {
+    fn drop(&mut self) {
+        // Refused only by one that has ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn openssl(arguments: &str) {
+    let made = Command::new("openssl")
+        .args(arguments.split(' '))
+        .output()
+        .expect("openssl");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+#[test]
+fn a_version_is_fetched_from_the_sites_source_and_written_and_a_server_that_is_not_the_sites_is_refused() {
+    scenario(|scenario| {
+        let outside = scenario.outside(&[])?;
+        let Bench {
+            appliance,
+            release,
+            next,
+            ..
+        } = bench_on(
+            scenario,
+            |site| site,
+            |scenario, shape| scenario.restored_in(&outside, shape),
+        )?;
+        // As a site's web server has it: the newest version's name, and a folder of that name.
+        let web = appliance.scratch().join("web");
+        fs::create_dir_all(web.join("varde")).expect("a folder of the scenario's own");
+        fs::write(web.join("varde/current"), format!("{next}\n")).expect("just made");
+        fs::rename(&release, web.join("varde").join(&next)).expect("on one file system");
+        let path = |name: &str| appliance.scratch().join(name);
+        for name in ["ours", "theirs"] {
+            let (key, certificate) = (path(&format!("{name}.key")), path(&format!("{name}.crt")));
+            openssl(&format!(
+                "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=kilde \
+                 -addext subjectAltName=IP:10.0.2.2 -addext basicConstraints=critical,CA:FALSE -keyout {} -out {}",
+                key.display(),
+                certificate.display()
+            ));
+        }
+        let authority = fs::read_to_string(path("ours.crt")).expect("just made");
+        let site = appliance.sh("varde site show")?.replace(
+            "settle = \"1 min\"\n",
+            &format!(
+                "settle = \"1 min\"\nsource = \"https://10.0.2.2:8443/varde\"\nca = '''\n{authority}'''\n"
+            ),
+        );
+        appliance.write("/run/site.toml", &site)?;
+        appliance.sh("varde site apply /run/site.toml --why kilde")?;
+        // A machine that was taken from a snapshot is behind, and a certificate of today is not valid for it.
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        appliance.sh(&format!("date -s @{}", now.expect("after 1970").as_secs() + 1))?;
+        let fetch = "varde --lang en update fetch --why prøve";
+
+        let said = appliance.run(fetch)?;
+        assert!(
+            said.code == 1 && said.text.contains("not on port 8443"),
+            "{}",
+            said.text
+        );
+        let server = WebServer::of(&outside, &web, &path("theirs.crt"), &path("theirs.key"));
+        appliance.until(
+            &format!("{fetch} 2>&1 | grep 'not signed by'"),
+            Duration::from_mins(1),
+        )?;
+        drop(server);
+        let _server = WebServer::of(&outside, &web, &path("ours.crt"), &path("ours.key"));
+        appliance.until(
+            &format!("{fetch} 2>&1 | grep 'is fetched'"),
+            Duration::from_mins(4),
+        )?;
+        assert_eq!(text(&appliance, "fetched")?, next);
+        assert_eq!(appliance.sh("systemctl --failed --no-legend --plain")?, "");
+
+        // Whoever has the downloader has no version in: root looks for itself.
+        let list = format!("/var/lib/varde/download/release/{LIST}");
+        appliance.sh(&format!(
+            "cp -a {list} /run/list && sed -i 's/{next}/9.9.9/' {list}"
+        ))?;
+        assert!(refused(&appliance, "--from source")?.contains("not signed by any of the keys"));
+        appliance.sh(&format!("cp -a /run/list {list}"))?;
+        appliance.sh("varde update install --from source --why prøve")?;
+        assert_eq!(text(&appliance, "pending")?, next);
         appliance.sh("varde audit verify").map(drop)
     });
 }
