@@ -27,6 +27,7 @@ pub fn keep(process: &Process, logs: &Path, label: &str) {
         }
     };
     keep("screen.txt", &process.line.screen().framed());
+    keep("resets.txt", &process.faults.text());
     match process.qmp.borrow_mut().told() {
         Ok(events) => {
             if events.iter().any(|event| event["event"] == "WATCHDOG") {

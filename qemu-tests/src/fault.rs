@@ -9,6 +9,8 @@ use std::ffi::OsString;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
@@ -20,16 +22,36 @@ const WORD: &str = "Triple fault";
 const LINES: usize = 24;
 const LOOK: Duration = Duration::from_millis(500);
 
+/// How each reset begins in the log.
+const RESET: &str = "CPU Reset (CPU 0)";
+
 /// What QEMU writes of one machine's resets.
 pub struct Faults {
     log: PathBuf,
+    /// As many resets as there may be; any number until [`Self::none_from_now`].
+    most: Arc<AtomicUsize>,
     /// Ends the look at the log when it is dropped.
     _watch: Option<Sender<()>>,
 }
 
 impl Faults {
     pub fn new(log: PathBuf) -> Self {
-        Self { log, _watch: None }
+        Self {
+            log,
+            most: Arc::new(AtomicUsize::new(usize::MAX)),
+            _watch: None,
+        }
+    }
+
+    /// From here on nothing resets the machine on purpose: not every reset from inside has been a triple fault.
+    pub fn none_from_now(&self) {
+        self.most
+            .store(self.text().matches(RESET).count(), Ordering::Relaxed);
+    }
+
+    /// All that QEMU has written.
+    pub fn text(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// What makes QEMU write it.
@@ -45,7 +67,11 @@ impl Faults {
     /// Closes these lines as soon as a processor has fallen over.
     pub fn watch(self, lines: [UnixStream; 2]) -> Self {
         let (sender, ended) = channel();
-        let log = Self::new(self.log.clone());
+        let log = Self {
+            log: self.log.clone(),
+            most: Arc::clone(&self.most),
+            _watch: None,
+        };
         std::thread::spawn(move || {
             while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
                 if log.seen().is_some() {
@@ -58,15 +84,17 @@ impl Faults {
             }
         });
         Self {
-            log: self.log,
             _watch: Some(sender),
+            ..self
         }
     }
 
     /// The registers of the processor that fell over first.
     pub fn seen(&self) -> Option<String> {
-        let text = std::fs::read_to_string(&self.log).ok()?;
-        let at = text.find(WORD)?;
+        let text = self.text();
+        let most = self.most.load(Ordering::Relaxed);
+        let one_too_many = || text.match_indices(RESET).nth(most).map(|(at, _)| at);
+        let at = text.find(WORD).or_else(one_too_many)?;
         Some(text[at..].lines().take(LINES).collect::<Vec<_>>().join("\n"))
     }
 }
@@ -103,5 +131,20 @@ mod tests {
         assert_eq!(near.read(&mut [0]).unwrap(), 0);
         let seen = faults.seen().unwrap();
         assert_eq!(seen, "Triple fault\nCPU Reset (CPU 1)\nRAX=1");
+    }
+
+    #[test]
+    fn where_nothing_resets_the_machine_on_purpose_any_reset_is_one_too_many() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("resets.log");
+        let reset = "CPU Reset (CPU 0)\nRAX=0\nCPU Reset (CPU 1)\nRAX=1\n";
+        std::fs::write(&log, reset).unwrap();
+        let faults = Faults::new(log.clone());
+        std::fs::write(&log, reset.repeat(2)).unwrap();
+        assert_eq!(faults.seen(), None);
+        faults.none_from_now();
+        assert_eq!(faults.seen(), None);
+        std::fs::write(&log, format!("{}{reset}", reset.repeat(2))).unwrap();
+        assert_eq!(faults.seen().as_deref(), Some(reset.trim_end()));
     }
 }

@@ -29,7 +29,7 @@ const QUIT: Duration = Duration::from_secs(30);
 pub struct Process {
     child: RefCell<Child>,
     stderr: PathBuf,
-    faults: Faults,
+    pub faults: Faults,
     pub qmp: RefCell<Qmp>,
     pub line: Line,
     pub shell: Shell,
@@ -147,15 +147,10 @@ impl Process {
         }
     }
 
-    /// How the emulated processor fell over, if it did.
-    pub fn fault(&self) -> Option<String> {
-        self.faults.seen()
-    }
-
     /// What was said, or, if that is a failure and the machine is to blame, how that ended: QEMU with its last words, or a
     /// processor that fell over.
     pub fn or_why_it_ended<T>(&self, said: Result<T>) -> Result<T> {
-        if let (Err(_), Some(registers)) = (&said, self.fault()) {
+        if let (Err(_), Some(registers)) = (&said, self.faults.seen()) {
             return Err(Error::Fault { registers });
         }
         said.or_else(

@@ -80,7 +80,10 @@ impl Scenario {
         let appliances = self.appliances.borrow();
         appliances.iter().find_map(|one| {
             let process = one.process().ok()?;
-            process.fault().or_else(|| fault::of_a_guest(&process.shell))
+            process
+                .faults
+                .seen()
+                .or_else(|| fault::of_a_guest(&process.shell))
         })
     }
 

@@ -100,6 +100,7 @@ fn make(build: &Build, shape: &Shape, below: Option<&Snapshot>, dir: &Path, logs
         disks::branch(&build.toolbox, &below.variables(), &machine.variables)?;
         let process = Process::start(build, machine, dir, "snapshot", None, &["-incoming", "defer"])?;
         process.restore(&below.state())?;
+        process.faults.none_from_now();
         start(&process, shape.running).inspect_err(|_| evidence::keep(&process, logs, "snapshot"))?;
         process
     } else {

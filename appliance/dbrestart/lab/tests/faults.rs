@@ -118,12 +118,12 @@ fn agent(cluster: &Cluster) -> (Guest, Rig) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_guest_agent_that_is_silent_from_the_start_refuses_the_run() {
+async fn a_guest_agent_that_is_silent_from_the_start_puts_the_run_off() {
     let cluster = cluster();
     let (guest, mut rig) = agent(&cluster);
     guest.fall_silent(true);
     let entry = conducted(&cluster, &mut rig, impatient(&cluster)).await.entry;
-    assert!(matches!(entry.outcome, Outcome::Refused { .. }), "{entry:?}");
+    assert!(matches!(entry.outcome, Outcome::PutOff { .. }), "{entry:?}");
     explained(
         &cluster,
         &entry,
