@@ -7,7 +7,7 @@ use support::tasks::TASKS;
 use varde_bus::Language;
 
 #[test]
-fn what_an_operator_does_most_is_done_by_its_keys_and_by_no_fewer() {
+fn what_an_operator_does_most_is_done_by_its_keys_and_not_before_the_last() {
     for language in [Language::Nb, Language::En] {
         for task in &TASKS {
             let mut console = task.console(language);
