@@ -1,13 +1,13 @@
 //! What each event does to the state, and what it asks the runner to do. Nothing happens here but that.
 
-use varde_bus::{Action, Failure, Language};
+use varde_bus::{Action, Failure, FailureKind, Language};
 
 use crate::command::Cmd;
 use crate::dialog::{self, Confirm, Dialog, Intent, Kind, Viewer, Why};
 use crate::event::{Answer, Ask, Effect, Event, Service};
 use crate::keys;
 use crate::page::{self, PageId, access, databases, log, record, rehearsals, site, snapshots, telephony};
-use crate::state::{Bus, State, Usage};
+use crate::state::{Bus, Notice, State, Usage};
 use crate::terminal::Characters;
 use crate::words::{Words, both};
 use crate::{lock, power, reload, since, support, update, wake};
@@ -389,6 +389,12 @@ fn performed(state: &mut State, action: &Action, result: Result<varde_bus::Text,
                 _ => state.tell(true, said),
             }
         }
-        Err(failure) => state.tell(false, failure.text),
+        Err(failure) => {
+            state.notice = Some(Notice {
+                good: false,
+                unknown: failure.kind == FailureKind::Unknown,
+                text: failure.text,
+            });
+        }
     }
 }

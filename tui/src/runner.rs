@@ -307,13 +307,18 @@ impl Runner {
             return self.inputs(inputs);
         };
         let leaves = guest.typed(bytes);
-        if self.typed_at.is_none_or(|at| at.elapsed() > TYPED) {
-            self.typed_at = Some(Instant::now());
-            self.happen(Event::TypedInGuest);
-        }
+        self.typed_now();
         if let Some(after) = leaves {
             self.detach(false);
             self.typed(after);
+        }
+    }
+
+    /// Keys that are no command keep the lock away all the same.
+    fn typed_now(&mut self) {
+        if self.typed_at.is_none_or(|at| at.elapsed() > TYPED) {
+            self.typed_at = Some(Instant::now());
+            self.happen(Event::TypedInGuest);
         }
     }
 
@@ -321,6 +326,7 @@ impl Runner {
         for input in inputs {
             if self.state.display.lines {
                 let echo = self.lines.key(&self.state, input);
+                self.typed_now();
                 self.pending.extend_from_slice(echo.as_bytes());
                 self.dirty = true;
                 continue;

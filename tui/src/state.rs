@@ -73,6 +73,9 @@ pub struct Display {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     pub good: bool,
+    /// It may have been done or not.
+    #[serde(default)]
+    pub unknown: bool,
     pub text: Text,
 }
 
@@ -272,6 +275,10 @@ impl State {
     }
 
     pub fn tell(&mut self, good: bool, text: Text) {
-        self.notice = Some(Notice { good, text });
+        self.notice = Some(Notice {
+            good,
+            unknown: false,
+            text,
+        });
     }
 }

@@ -146,6 +146,32 @@ fn a_refusal_is_one_line_that_begins_with_a_word_for_it() {
 }
 
 #[test]
+fn what_nobody_knows_is_not_said_to_have_failed() {
+    let mut talk = Talk::new(Language::En);
+    talk.console.fake.fail = Some(varde_bus::Failure::new(
+        varde_bus::FailureKind::Unknown,
+        "Intet svar",
+        "No answer",
+    ));
+    let unknown = talk.say(&["0", "2", "s", "2"]);
+    assert!(
+        unknown.contains("unknown: No answer\r\n") && !unknown.contains("error:"),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn a_name_is_found_before_another_row_that_has_it_in_it() {
+    let mut talk = Talk::new(Language::En);
+    talk.say(&["0", "2"]);
+    let mut other = support::fixtures::vm("aweb", "Portal web", varde_bus::hypervisor::VmState::Running);
+    other.name = "aweb".into();
+    talk.console.event(Event::VmChanged(other));
+    assert!(talk.say(&["=web"]).contains("> web "));
+    assert!(talk.say(&["=aweb"]).contains("> aweb "));
+}
+
+#[test]
 fn what_cannot_be_chosen_is_said_and_asked_again() {
     let mut talk = Talk::new(Language::En);
     for wrong in ["99", "zz", "=nowhere"] {

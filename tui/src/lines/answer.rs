@@ -131,32 +131,42 @@ fn page(lines: &mut Lines, state: &State, word: &str) -> Vec<Event> {
 /// The keys that lead to the first row with this text, tried out on a copy of all that is known.
 fn row(lines: &mut Lines, state: &State, text: &str) -> Vec<Event> {
     let mut copy = state.clone();
-    let mut events = Vec::new();
-    let mut step = |copy: &mut State, key: Key| {
+    let step = |copy: &mut State, key: Key| {
         let before = show::picked(copy);
         if let Some(event) = keys::resolve(copy, Event::Key(key)) {
             let now = copy.now;
             // What it would ask the services is asked when it is done.
             let _ = on(copy, now, event);
         }
-        events.push(Event::Key(key));
         show::picked(copy) != before
     };
     let mut left = ROWS;
     while left > 0 && step(&mut copy, Key::Up) {
         left -= 1;
     }
-    let wanted = text.to_lowercase();
+    let mut found = Vec::new();
+    let mut downs = 0;
     loop {
-        if show::picked(&copy).is_some_and(|row| row.to_lowercase().contains(&wanted)) {
-            return events;
-        }
+        found.extend(show::picked(&copy).map(|row| (downs, row.to_lowercase())));
         if left == 0 || !step(&mut copy, Key::Down) {
-            lines.complaint = Some(state.words().lines_no_row(text));
-            return Vec::new();
+            break;
         }
+        downs += 1;
         left -= 1;
     }
+    let wanted = text.to_lowercase();
+    // A name is what it is, however many others have it in them.
+    let named = |row: &str| row.trim_start_matches([' ', '>']).split_whitespace().next() == Some(&wanted);
+    let place = found.iter().find(|(_, row)| named(row));
+    let place = place.or_else(|| found.iter().find(|(_, row)| row.contains(&wanted)));
+    let Some((downs, _)) = place else {
+        lines.complaint = Some(state.words().lines_no_row(text));
+        return Vec::new();
+    };
+    let ups = found.len().saturating_sub(1);
+    let mut keys = vec![Key::Up; ups];
+    keys.extend(vec![Key::Down; *downs]);
+    keys.into_iter().map(Event::Key).collect()
 }
 
 /// A line of a file, or its end.

@@ -131,8 +131,9 @@ impl Lines {
         let mut lines = Vec::new();
         if self.notice != state.notice {
             self.notice.clone_from(&state.notice);
-            if let Some(Notice { good, text }) = &state.notice {
+            if let Some(Notice { good, unknown, text }) = &state.notice {
                 let word = match good {
+                    _ if *unknown => words.lines_unknown(),
                     true if *text == both(|words| words.sent().to_owned()) => words.lines_sent(),
                     true => words.lines_ok(),
                     false => words.lines_error(),

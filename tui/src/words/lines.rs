@@ -11,6 +11,7 @@ texts! {
     lines_password: "passord> " | "password> ";
     lines_ok: "ok: " | "ok: ";
     lines_error: "feil: " | "error: ";
+    lines_unknown: "ukjent: " | "unknown: ";
     lines_sent: "sendt: " | "sent: ";
     lines_rows: "+ neste rad, - forrige rad, =TEKST raden med teksten" | "+ next row, - row before, =TEXT the row with the text";
     lines_others: " 0  andre sider, og konsollen selv" | " 0  other pages, and the console itself";
