@@ -4,29 +4,9 @@
 mod support;
 
 use support::{Console, fixtures};
-use varde_bus::update::{UpdateOutcome, UpdateStatus};
-use varde_bus::{Action, Language, Text};
+use varde_bus::update::UpdateStatus;
+use varde_bus::{Action, Language};
 use varde_console::event::Event;
-
-fn came_back() -> UpdateStatus {
-    UpdateStatus {
-        version: "0.1.0".into(),
-        declared: true,
-        stick: true,
-        other: "0.2.0".into(),
-        quarantined: vec!["0.2.0".into()],
-        outcomes: vec![UpdateOutcome {
-            from: "0.1.0".into(),
-            to: "0.2.0".into(),
-            when: fixtures::NOW,
-            kept: false,
-            cause: Text::new("maskinen journal er ikke oppe", "the machine journal is not up"),
-            excerpt: vec!["varde-vm@journal: no such disk".into()],
-        }],
-        unread: true,
-        ..UpdateStatus::default()
-    }
-}
 
 fn console(status: UpdateStatus) -> Console {
     let mut console = Console::new(Language::En);
@@ -37,7 +17,7 @@ fn console(status: UpdateStatus) -> Console {
 
 #[test]
 fn the_overview_says_why_a_version_came_back_until_somebody_has_read_it() {
-    let mut console = console(came_back());
+    let mut console = console(fixtures::came_back());
     console.sees("version 0.2.0 was taken back");
     console.sees("journal is not up.");
     console.press("U<enter>");
@@ -55,7 +35,7 @@ fn the_overview_says_why_a_version_came_back_until_somebody_has_read_it() {
 fn a_version_is_written_only_with_a_reason_and_waits_for_a_restart() {
     let mut console = console(UpdateStatus {
         unread: false,
-        ..came_back()
+        ..fixtures::came_back()
     });
     console.press("U<down><enter>");
     console.sees("Its signature is checked first");

@@ -7,6 +7,7 @@ use varde_bus::hypervisor::{CheckState, CheckStatus, DiskStatus, VmState, VmStat
 use varde_bus::rehearsal::{Outcome, OutcomeKind, RecipeInfo, Rehearsal, RehearsalState};
 use varde_bus::site::{Generation, Probe, ProbeState, SiteSummary, TrialStatus};
 use varde_bus::snapshot::{Deed, Price, Progress, Snapshot, SnapshotState, Storage};
+use varde_bus::update::{UpdateOutcome, UpdateStatus};
 use varde_bus::{Finding, Text};
 
 /// 2026-11-22 01:14:05 UTC: a quarter past two at night in Oslo.
@@ -459,4 +460,25 @@ pub fn runs() -> Vec<RunRecord> {
         ..went.clone()
     };
     vec![put_off, went]
+}
+
+/// A version that did not come up well, and nobody has read of it.
+pub fn came_back() -> UpdateStatus {
+    UpdateStatus {
+        version: "0.1.0".into(),
+        declared: true,
+        stick: true,
+        other: "0.2.0".into(),
+        quarantined: vec!["0.2.0".into()],
+        outcomes: vec![UpdateOutcome {
+            from: "0.1.0".into(),
+            to: "0.2.0".into(),
+            when: NOW,
+            kept: false,
+            cause: Text::new("maskinen journal er ikke oppe", "the machine journal is not up"),
+            excerpt: vec!["varde-vm@journal: no such disk".into()],
+        }],
+        unread: true,
+        ..UpdateStatus::default()
+    }
 }

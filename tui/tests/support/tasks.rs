@@ -1,8 +1,7 @@
 //! What an operator does most, from the overview to the end of it: keys to press, and what must have come of them.
 
 use varde_bus::dbrestart::DatabaseState;
-use varde_bus::update::{UpdateOutcome, UpdateStatus};
-use varde_bus::{Action, Language, Text};
+use varde_bus::{Action, Language};
 use varde_console::event::{Answer, Ask, Event};
 
 use super::{Console, fixtures, telephony};
@@ -102,30 +101,13 @@ pub const TASKS: [Task; 10] = [
         title: "read why a version came back, and mark it as read",
         command: "varde update mark-read",
         given: |console| {
-            console.fake.update = came_back();
+            console.fake.update = fixtures::came_back();
             console.event(Event::UpdateChanged);
         },
         keys: "U<enter>qU<down><enter>",
         done: |console| matches!(console.fake.performed[..], [Action::MarkUpdateRead { .. }]),
     },
 ];
-
-fn came_back() -> UpdateStatus {
-    UpdateStatus {
-        version: "0.1.0".into(),
-        declared: true,
-        outcomes: vec![UpdateOutcome {
-            from: "0.1.0".into(),
-            to: "0.2.0".into(),
-            when: fixtures::NOW,
-            kept: false,
-            cause: Text::new("maskinen journal er ikke oppe", "the machine journal is not up"),
-            excerpt: vec!["varde-vm@journal: no such disk".into()],
-        }],
-        unread: true,
-        ..UpdateStatus::default()
-    }
-}
 
 impl Task {
     /// A console on which there is something to be done.
