@@ -164,11 +164,12 @@ fn what_nobody_knows_is_not_said_to_have_failed() {
 fn a_name_is_found_before_another_row_that_has_it_in_it() {
     let mut talk = Talk::new(Language::En);
     talk.say(&["0", "2"]);
-    let mut other = support::fixtures::vm("aweb", "Portal web", varde_bus::hypervisor::VmState::Running);
-    other.name = "aweb".into();
-    talk.console.event(Event::VmChanged(other));
-    assert!(talk.say(&["=web"]).contains("> web "));
-    assert!(talk.say(&["=aweb"]).contains("> aweb "));
+    // Above the machine that is called so.
+    let title = "Arkiv for web";
+    let web = support::fixtures::vm("web", title, varde_bus::hypervisor::VmState::Running);
+    talk.console.event(Event::VmChanged(web));
+    assert!(talk.say(&["=arkiv for"]).contains("> web "));
+    assert!(talk.say(&["=arkiv"]).contains("> arkiv "));
 }
 
 #[test]
